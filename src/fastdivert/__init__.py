@@ -1,0 +1,1 @@
+"""The packets of a running host in bulk."""

@@ -1,0 +1,63 @@
+"""What can go wrong, by kind. Every message says what, where and what to do."""
+
+from __future__ import annotations
+
+
+class FastDivertError(Exception):
+    """The base of every error that fastdivert raises on its own account."""
+
+
+class FilterError(FastDivertError, ValueError):
+    """A filter that does not compile, or a program that is refused.
+
+    Attributes:
+        message: what is wrong.
+        position: where, in characters of ``text`` from 0.
+        text: the filter.
+    """
+
+    def __init__(self, message: str, position: int = 0, text: str = "") -> None:
+        self.message = message
+        self.position = position
+        self.text = text
+        super().__init__(message, position, text)
+
+    def __str__(self) -> str:
+        if not self.text:
+            return self.message
+        return f"{self.message} at position {self.position} of filter {self.text!r}"
+
+
+class CaptureError(FastDivertError, ValueError):
+    """A capture file that cannot be read or written.
+
+    Attributes:
+        offset: byte offset in the file where the fault is, or -1.
+        path: the file, or "" for a stream.
+    """
+
+    def __init__(self, message: str, offset: int = -1, path: str = "") -> None:
+        self.message = message
+        self.offset = offset
+        self.path = path
+        super().__init__(message, offset, path)
+
+    def __str__(self) -> str:
+        where = f" at byte {self.offset}" if self.offset >= 0 else ""
+        return f"{self.path}: {self.message}{where}" if self.path else f"{self.message}{where}"
+
+
+class RingError(FastDivertError):
+    """The other side of a ring broke its rules; the ring is dead, no other is harmed."""
+
+
+class HandleError(FastDivertError):
+    """A handle cannot do this in the state or with the flags that it has."""
+
+
+class HandleClosedError(HandleError):
+    """The handle is closed."""
+
+
+class ShutdownError(HandleError):
+    """The handle was shut down for this direction, and nothing is left to receive."""
