@@ -84,7 +84,8 @@ enum fd_link {
     FD_LINK_LOOP = 3,  /* OpenBSD loopback, 4-byte family, network order */
     FD_LINK_SLL = 4,   /* Linux cooked v1 */
     FD_LINK_SLL2 = 5,  /* Linux cooked v2 */
-    FD_LINK_COUNT = 6,
+    FD_LINK_OTHER = 6, /* not understood: the packet is the frame from its first byte */
+    FD_LINK_COUNT = 7,
 };
 
 /* The one field of a descriptor that the consumer's user writes. */
@@ -129,7 +130,7 @@ struct fd_descriptor {
     uint32_t flags;          /* enum fd_descriptor_flag */
     uint32_t ifindex;
     uint32_t subifindex;
-    uint32_t sequence;       /* of this queue, +1 per record */
+    uint32_t sequence;       /* live: of this queue, +1 a record; replay: of the capture */
     uint32_t mark;           /* skb mark (Linux), compartment (Windows) */
     uint32_t hash;           /* the host's own flow hash, 0 if it has none */
     uint16_t l4_offset;

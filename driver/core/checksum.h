@@ -26,8 +26,10 @@ enum fd_checksum_result {
 };
 
 /* One's complement sum of 16-bit words, an odd last byte padded with zero.
- * Not folded below 32 bits of carry; sums of consecutive even-length pieces add. */
+ * Below 2^35; sums of consecutive even-length pieces add. */
 uint64_t fd_sum(const uint8_t *bytes, uint32_t length);
+
+/* To 16 bits, with end-around carry. The checksum is its complement. */
 uint16_t fd_fold(uint64_t sum);
 
 /* The pseudo-header's sum (RFC 793 3.1, RFC 8200 8.1). */
@@ -40,7 +42,9 @@ uint16_t fd_checksum_adjust(uint16_t checksum, uint16_t old_word, uint16_t new_w
 
 /* WinDivertHelperCalcChecksums: 1 if all that flags ask for could be computed,
  * 0 for what is no packet and for a transport checksum whose data is not all
- * here. In either case every checksum that can be computed is written.
+ * here: truncated, the first of several fragments, or a TCP data offset that
+ * points behind the packet (there WinDivert sums what lies behind it). In
+ * either case every checksum that can be computed is written.
  * *written gets FD_FLAG_{IP,TCP,UDP}_CHECKSUM_VALID for those written. */
 int fd_checksum_update(uint8_t *packet, const struct fd_parsed *parsed, unsigned flags, uint32_t *written);
 
@@ -48,7 +52,8 @@ int fd_checksum_update(uint8_t *packet, const struct fd_parsed *parsed, unsigned
 unsigned fd_checksum_verify(const uint8_t *packet, const struct fd_parsed *parsed);
 
 /* WinDivertHelperDecrementTTL: 1 if it was above 1 and is now one less, with
- * the IPv4 checksum adjusted. */
+ * the IPv4 checksum adjusted. 0 for what is no packet, where WinDivert looks
+ * at the version alone. */
 int fd_decrement_ttl(uint8_t *packet, const struct fd_parsed *parsed);
 
 #endif

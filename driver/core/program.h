@@ -29,7 +29,8 @@ struct fd_value {
  * 32 a test; a caller that copies from user space passes what it copied. */
 enum fd_program_fault fd_program_verify(const struct fd_program *program, uint64_t size, uint32_t *test);
 
-/* 1: the filter matches. The program must have been verified. */
+/* 1: the filter matches. The program must have been verified. At the packet
+ * layers what is no packet (parsed->headers == 0) matches nothing. */
 int fd_program_run(const struct fd_program *program, const struct fd_subject *subject);
 
 /* 1 and the value if the subject has the field, else 0. index is for PACKET

@@ -41,7 +41,8 @@ uint64_t fd_ring_byte_region_size(uint64_t byte_size);
 enum fd_ring_fault fd_ring_format(struct fd_ring *ring, void *descriptor_region, void *byte_region,
                                   uint32_t descriptor_count, uint64_t byte_size, uint32_t queue);
 
-/* Either side: attaches to a formatted queue whose regions have these sizes. */
+/* Either side: attaches to a formatted queue whose regions have these sizes.
+ * Both regions must be aligned to 64 bytes. Positions begin at 0. */
 enum fd_ring_fault fd_ring_attach(struct fd_ring *ring, void *descriptor_region,
                                   uint64_t descriptor_region_size, void *byte_region,
                                   uint64_t byte_region_size);
@@ -54,6 +55,7 @@ struct fd_producer {
     uint32_t cached_tail;
     uint64_t byte_head;
     uint64_t cached_byte_tail;
+    uint64_t byte_published;
     uint32_t published;
     uint32_t sequence;
     enum fd_ring_fault fault; /* not OK: the ring is dead */
@@ -70,7 +72,11 @@ struct fd_descriptor *fd_producer_reserve(struct fd_producer *producer, uint32_t
                                           uint32_t captured, uint8_t **packet);
 
 /* As above, but without counting a drop: would a record fit now? Returns
- * FD_DROP_COUNT if so, else the cause. Lets an in-process producer wait. */
+ * FD_DROP_COUNT if so, else the cause. Lets an in-process producer wait; one
+ * that waits must look at the fault too, which makes the answer FD_DROP_MEMORY
+ * for good. QUEUE_LENGTH and QUEUE_SIZE bound what the consumer has not yet
+ * given back, QUEUE_SIZE in bytes of ring space (a record is a multiple of 64);
+ * an empty queue takes any record that the ring can hold. */
 enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_length, uint32_t captured);
 
 /* Makes all reserved records visible. 1: the consumer sleeps and its doorbell
@@ -85,13 +91,15 @@ struct fd_record {
     uint32_t captured;
     uint8_t l2_length;
     uint8_t layer;
-    uint8_t padding[2];
+    uint8_t opaque; /* its link layer says that it is no IP packet: never parse it */
+    uint8_t padding;
 };
 
 struct fd_consumer {
     struct fd_ring ring;
     uint32_t taken;       /* descriptors handed out */
     uint32_t released;    /* descriptors given back */
+    uint32_t handed;      /* behind the last one handed out: up to taken all have expired */
     uint64_t byte_taken;
     uint64_t byte_released;
     enum fd_ring_fault fault;
@@ -114,7 +122,8 @@ uint32_t fd_consumer_take(struct fd_consumer *consumer, uint32_t most, int64_t e
                           struct fd_record *records, uint32_t *first);
 
 /* Gives back everything up to (not including) these positions, which come from
- * earlier takes, in order. */
+ * earlier takes, in order; also expired records right behind them. Positions
+ * that were never taken, or are back already, change nothing. */
 void fd_consumer_release(struct fd_consumer *consumer, uint32_t descriptor_end, uint64_t byte_end);
 
 /* Before sleeping: 1 if it is safe to wait for the doorbell, 0 if a record has

@@ -1,1 +1,75 @@
-"""The packets of a running host in bulk."""
+"""fastdivert: the packets of a running host in bulk.
+
+WinDivert's model (filter language, layers, flags, priorities, queue parameters)
+on batches of packets: ``fastdivert.open(...)`` gives a handle, the handle gives
+batches, a batch is numpy.
+"""
+
+from fastdivert._version import __version__
+from fastdivert.batch import Batch
+from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, HEADER_DTYPE, PARSED_DTYPE
+from fastdivert.enums import (
+    AddressFlag,
+    ChecksumFlag,
+    Event,
+    Flag,
+    HeaderFlag,
+    Layer,
+    Param,
+    Shutdown,
+    Verdict,
+)
+from fastdivert.errors import (
+    CaptureError,
+    FastDivertError,
+    FilterError,
+    HandleClosedError,
+    HandleError,
+    ReleasedError,
+    RingError,
+    ShutdownError,
+)
+from fastdivert.filter import Filter, compile
+from fastdivert.filter.address import format_ipv4, format_ipv6, parse_ipv4, parse_ipv6
+from fastdivert.handle import Handle
+from fastdivert.opening import PRIORITY_HIGHEST, PRIORITY_LOWEST, open
+from fastdivert.packet import Packet
+from fastdivert.replay import Replay
+
+__all__ = [
+    "ADDRESS_DTYPE",
+    "CHECKSUM_DTYPE",
+    "HEADER_DTYPE",
+    "PARSED_DTYPE",
+    "PRIORITY_HIGHEST",
+    "PRIORITY_LOWEST",
+    "AddressFlag",
+    "Batch",
+    "CaptureError",
+    "ChecksumFlag",
+    "Event",
+    "FastDivertError",
+    "Filter",
+    "FilterError",
+    "Flag",
+    "Handle",
+    "HandleClosedError",
+    "HandleError",
+    "HeaderFlag",
+    "Layer",
+    "Packet",
+    "Param",
+    "ReleasedError",
+    "Replay",
+    "RingError",
+    "Shutdown",
+    "ShutdownError",
+    "Verdict",
+    "__version__",
+    "compile",
+    "format_ipv4",
+    "format_ipv6",
+    "open",
+    "parse_ipv4",
+    "parse_ipv6",
+]

@@ -1,35 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""The compiled half of fastdivert: rings, batches, and the kernels over them."""
+"""The compiled half of fastdivert: rings, batches, and the kernels over them.
 
-from libc.stdint cimport uint8_t
+Nothing here knows numpy: memory goes in and out by the buffer protocol, so one
+binary serves every CPython from 3.11 on. Each part is a file of cython/:
 
-cdef extern from "core/field.h" nogil:
-    enum:
-        FD_FIELD_COUNT
-    struct fd_field:
-        const char *name
-        uint8_t layers
-        uint8_t source
-        uint8_t header
-        uint8_t offset
-        uint8_t width
-        uint8_t shift
-        uint8_t bits
-        uint8_t range
-        uint8_t style
-    const fd_field fd_field_table[FD_FIELD_COUNT]
+    abi       the C that is wrapped
+    memory    who owns which bytes
+    program   a verified filter program
+    packets   the rows of a batch, and the kernels over them
+    ring      a queue, its two ends, and the leases on its slots
+    capture   capture files to rows, and rows to capture files
+"""
 
+cimport cython
 
-def field_table():
-    """The rows of driver/abi/fields.h, in the order of their ids.
+from fastdivert.errors import CaptureError, FilterError, ReleasedError, RingError
 
-    Each row is (name, layers, source, header, offset, width, shift, bits,
-    range, style), the last eight as the enums of driver/abi/program.h.
-    """
-    rows = []
-    cdef int i
-    for i in range(FD_FIELD_COUNT):
-        f = &fd_field_table[i]
-        rows.append((f.name.decode(), f.layers, f.source, f.header, f.offset,
-                     f.width, f.shift, f.bits, f.range, f.style))
-    return rows
+include "cython/abi.pxi"
+include "cython/fields.pxi"
+include "cython/memory.pxi"
+include "cython/program.pxi"
+include "cython/packets.pxi"
+include "cython/ring.pxi"

@@ -78,3 +78,39 @@ class ChecksumFlag(enum.IntFlag):
     NO_ICMPV6 = 4
     NO_TCP = 8
     NO_UDP = 16
+
+
+class HeaderFlag(enum.IntFlag):
+    """What is known of a packet: ``headers["flags"]``, FD_FLAG_* of the ring ABI."""
+
+    OUTBOUND = 1 << 0
+    LOOPBACK = 1 << 1
+    IMPOSTOR = 1 << 2
+    SNIFFED = 1 << 3
+    IPV6 = 1 << 4
+    FRAGMENT = 1 << 5
+    TRUNCATED = 1 << 6
+    MALFORMED = 1 << 7
+    FORWARDED = 1 << 8
+    IP_CHECKSUM_VALID = 1 << 9
+    TCP_CHECKSUM_VALID = 1 << 10
+    UDP_CHECKSUM_VALID = 1 << 11
+    IP_CHECKSUM_PARTIAL = 1 << 12
+    TCP_CHECKSUM_PARTIAL = 1 << 13
+    UDP_CHECKSUM_PARTIAL = 1 << 14
+    GSO_TCP = 1 << 15
+    GSO_UDP = 1 << 16
+    GSO_ECN = 1 << 17
+
+
+class AddressFlag(enum.IntFlag):
+    """The bits of WINDIVERT_ADDRESS from Sniffed on: ``addresses["Flags"]``."""
+
+    SNIFFED = 1 << 0
+    OUTBOUND = 1 << 1
+    LOOPBACK = 1 << 2
+    IMPOSTOR = 1 << 3
+    IPV6 = 1 << 4
+    IP_CHECKSUM = 1 << 5
+    TCP_CHECKSUM = 1 << 6
+    UDP_CHECKSUM = 1 << 7

@@ -61,3 +61,7 @@ class HandleClosedError(HandleError):
 
 class ShutdownError(HandleError):
     """The handle was shut down for this direction, and nothing is left to receive."""
+
+
+class ReleasedError(FastDivertError, ValueError):
+    """A batch was used after it was sent or released."""

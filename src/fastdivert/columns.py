@@ -1,0 +1,151 @@
+"""Columns: one field of every packet, by its name in the filter language."""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastdivert._core import Packets, field_table
+
+_PACKET, _PAYLOAD = 2, 3  # enum fd_source
+_IPV4, _IPV6 = 3, 4  # enum fd_style
+
+_INDEXED = re.compile(r"(?P<name>[\w.]+)\s*\[\s*(?P<index>-?\s*(?:0x[0-9a-fA-F]+|\d+))(?P<bytes>b?)\s*\]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field, and for ``packet[...]`` and payload fields which element of it."""
+
+    name: str
+    field: int
+    index: int
+    bits: int
+    width: int
+    is_address: bool
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]  # of one element
+
+
+_TABLE = field_table()
+_BY_NAME = {row[0]: number for number, row in enumerate(_TABLE)}
+_SIGNED = {"timestamp": np.dtype(np.int64), "priority": np.dtype(np.int16)}
+
+
+def _dtype_of(name: str, bits: int, width: int) -> np.dtype[Any]:
+    if name in _SIGNED:
+        return _SIGNED[name]
+    if bits == 1:
+        return np.dtype(np.bool_)
+    return np.dtype(np.uint8) if width == 16 else np.dtype(f"u{width}")
+
+
+@lru_cache(maxsize=1024)
+def find_column(name: str, layer: int) -> Column:
+    """The column called name at layer.
+
+    Raises:
+        KeyError: there is no such field, or not at this layer.
+    """
+    base, index, match = name, 0, _INDEXED.fullmatch(name.strip())
+    if match:
+        base = match["name"]
+    if base not in _BY_NAME:
+        raise KeyError(f"no field is called {name!r}")
+    field = _BY_NAME[base]
+    _, layers, source, _, _, width, _, bits, _, style = _TABLE[field]
+    if not layers >> layer & 1:
+        raise KeyError(f"{name!r} does not exist at this layer")
+    if (source in (_PACKET, _PAYLOAD)) != bool(match):
+        need = "an index, as in packet[0]" if not match else "no index"
+        raise KeyError(f"{base!r} takes {need}")
+    if match:
+        index = int(match["index"].replace(" ", ""), 0) * (1 if match["bytes"] else width)
+        if not -65535 <= index <= 65535 - width or -width < index < 0:
+            raise KeyError(f"the index of {name!r} is out of range")
+    shape = (16,) if width == 16 else ()
+    dtype = _dtype_of(base, bits, width)
+    return Column(name, field, index, bits, width, style in (_IPV4, _IPV6), dtype, shape)
+
+
+def header_columns(layer: int) -> list[Column]:
+    """The columns of every field that has no index, in the order of their ids."""
+    return [
+        find_column(row[0], layer)
+        for row in _TABLE
+        if row[2] not in (_PACKET, _PAYLOAD) and row[1] >> layer & 1
+    ]
+
+
+def load_column(packets: Packets, column: Column) -> npt.NDArray[Any]:
+    """The column as a new array; read-only, since writing to it would change nothing."""
+    values = np.empty((len(packets), *column.shape), column.dtype)
+    packets.load(column.field, column.index, values, 0, column.width)
+    values.flags.writeable = False
+    return values
+
+
+def checked_values(column: Column, values: Any, count: int) -> npt.NDArray[Any]:
+    """values as a contiguous array that fits the column, or an error that says why not.
+
+    Raises:
+        ValueError: wrong kind, shape or range; it names the first bad index.
+    """
+    if column.is_address:
+        values = _addresses(column, values)
+    array = np.asarray(values)
+    if array.dtype.kind not in "iub":
+        raise ValueError(f"{column.name}: values are {array.dtype}; whole numbers are needed")
+    wanted = (count, *column.shape)
+    if array.shape not in (wanted, column.shape):
+        raise ValueError(f"{column.name}: values have shape {array.shape}; {wanted} is needed")
+    low, high = _bounds(column)
+    bad = (array < low) | (array > high)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        place = f" at index {where[0]}" if where else ""
+        raise ValueError(
+            f"{column.name}: {array[where]}{place} is not from {low} to {high}"
+        )
+    return np.ascontiguousarray(np.broadcast_to(array, wanted), column.dtype)
+
+
+def _bounds(column: Column) -> tuple[int, int]:
+    if column.shape:
+        return 0, 255
+    if column.dtype.kind == "i":
+        limits = np.iinfo(column.dtype)
+        return int(limits.min), int(limits.max)
+    return 0, (1 << column.bits) - 1
+
+
+def _addresses(column: Column, values: Any) -> Any:
+    """Text and bytes to the numbers that the column holds."""
+    from fastdivert.filter.address import parse_ipv4, parse_ipv6
+
+    if isinstance(values, str):
+        if column.width == 4:
+            return np.uint32(parse_ipv4(values))
+        return np.frombuffer(parse_ipv6(values), np.uint8)
+    if isinstance(values, (bytes, bytearray, memoryview)):
+        return np.frombuffer(values, np.uint8)
+    return values
+
+
+def scalar(column: Column, array: npt.NDArray[Any]) -> Any:
+    """One element for a person: bool, int, or 16 bytes."""
+    return array.tobytes() if column.shape else array.reshape(())[()].item()
+
+
+def row_number(value: Any, count: int) -> int:
+    """value as an index of a batch of count rows, from the end if negative."""
+    row = operator.index(value)
+    if not -count <= row < count:
+        raise IndexError(f"packet {row} of a batch of {count}")
+    return row + count if row < 0 else row

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# Who owns which bytes. An Arena owns memory of ours; a View shows somebody's
+# bytes to Python (and so to numpy) and keeps that somebody alive.
+
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+# Objects alive, for tests that look for leaks: arenas, leases, batches.
+cdef int64_t _live_arenas = 0
+cdef int64_t _live_leases = 0
+cdef int64_t _live_packets = 0
+
+
+def live_objects():
+    """How many arenas, leases and packet tables exist: a dict."""
+    return {"arenas": _live_arenas, "leases": _live_leases, "packets": _live_packets}
+
+
+cdef class Arena:
+    """size zeroed bytes at a 64-byte boundary, freed with the last reference."""
+
+    cdef void *block
+    cdef uint8_t *data
+    cdef readonly Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        global _live_arenas
+        if size < 0:
+            raise ValueError("an arena cannot have a negative size")
+        self.block = calloc(1, <size_t>size + FD_RECORD_ALIGN)
+        if self.block == NULL:
+            raise MemoryError(f"no memory for {size} bytes of packets")
+        _live_arenas += 1
+        self.size = size
+        self.data = <uint8_t *>((<size_t>self.block + FD_RECORD_ALIGN - 1)
+                                & ~<size_t>(FD_RECORD_ALIGN - 1))
+
+    def __dealloc__(self):
+        global _live_arenas
+        if self.block != NULL:
+            _live_arenas -= 1
+            free(self.block)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.size, 0, flags)
+
+
+@cython.no_gc_clear
+cdef class View:
+    """Bytes of an owner, who lives for as long as the view does."""
+
+    cdef readonly object owner
+    cdef uint8_t *data
+    cdef Py_ssize_t size
+    cdef bint readonly_
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.size, self.readonly_, flags)
+
+
+cdef View view_of(object owner, uint8_t *data, Py_ssize_t size, bint readonly=False):
+    cdef View view = View.__new__(View)
+    view.owner = owner
+    view.data = data
+    view.size = size
+    view.readonly_ = readonly
+    return view
+
+
+cdef class Borrowed:
+    """Somebody's buffer, for the length of one call or of an owner's life."""
+
+    cdef Py_buffer buffer
+    cdef bint held
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.buffer)
+
+
+cdef Borrowed borrow(object source, Py_ssize_t least, bint writable, str what):
+    """Exactly-contiguous bytes of source, at least so many."""
+    cdef Borrowed borrowed = Borrowed.__new__(Borrowed)
+    PyObject_GetBuffer(source, &borrowed.buffer, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+    borrowed.held = True
+    if borrowed.buffer.len < least:
+        raise ValueError(f"{what} has {borrowed.buffer.len} bytes; {least} are needed")
+    return borrowed

@@ -1,0 +1,57 @@
+"""What a driver gives a handle: one channel for each open handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from fastdivert._core import Packets
+from fastdivert.enums import Param, Shutdown
+
+
+class Channel(Protocol):
+    """One handle's end of a driver. Methods may be called from several threads."""
+
+    def recv(self, most: int, timeout: float | None) -> Packets:
+        """The next records, up to most.
+
+        Raises:
+            TimeoutError: none came in time. ShutdownError: none will come.
+            HandleClosedError: closed, also while waiting. RingError.
+        """
+        ...
+
+    def send(self, packets: Packets) -> int:
+        """Puts back every row whose verdict is PASS; returns how many."""
+        ...
+
+    def shutdown(self, how: Shutdown) -> None:
+        """Ends a direction; recv still drains what waits."""
+        ...
+
+    def close(self) -> None:
+        """Gives everything back; idempotent; wakes every waiter."""
+        ...
+
+    def get_param(self, param: Param) -> int: ...
+
+    def set_param(self, param: Param, value: int) -> None: ...
+
+    def stats(self) -> dict[str, Any]:
+        """Every counter, drops by cause."""
+        ...
+
+    def fileno(self) -> int:
+        """Readable when records wait. Raises HandleError where there is none."""
+        ...
+
+    def retry_after(self) -> float | None:
+        """Seconds after which recv is worth another try without having been called back."""
+        ...
+
+    def call_when_ready(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back once, from any thread, when recv has something to say.
+
+        Returns a function that takes the request back.
+        """
+        ...

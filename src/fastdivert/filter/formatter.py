@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""A program to its canonical text, which always compiles back to that program.
+
+The graph of tests is folded up into one expression, from its end to its start.
+A block is an expression with two exits; two blocks become one where nothing
+but the first leads to the second and they share an exit. The rules and their
+order are WinDivert's, so that the text is too, with one rule more: branches of
+a conditional whose exits are exchanged (``(a? (b? false: true): c) and d``).
+WinDivert writes ``d`` twice there, which is another program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fastdivert.errors import FilterError
+
+from .compiler import compile_program
+from .expression import And, Comparison, Conditional, Constant, Expression, Not, Or
+from .notation import comparison_text
+from .program import ACCEPT, REJECT, Operator, Program
+from .windivert_object import encode
+
+if TYPE_CHECKING:
+    from fastdivert.enums import Layer
+
+_TRUE: Final = Constant(True)
+_FALSE: Final = Constant(False)
+
+
+def format_program(program: Program) -> str:
+    """The canonical text.
+
+    Three forms are tried, and the first that compiles back to the program is
+    given: WinDivert's; the same without needless words, where those exceed
+    the limit of tokens; and the filter object ``@WinDiv_...``, for programs that
+    came as an object and whose jumps no expression has. ``FilterError`` if none
+    does: such a program cannot come from a filter text within the limits.
+    """
+    expression = expression_of(program)
+    if expression is not None:
+        for compact in (False, True):
+            text = expression_text(expression, program.layer, compact=compact)
+            if _compiles_to(text, program):
+                return text
+    text = encode(program)
+    if not _compiles_to(text, program):
+        raise FilterError("the program is too large for a filter text")
+    return text
+
+
+def _compiles_to(text: str, program: Program) -> bool:
+    try:
+        return compile_program(text, program.layer) == program
+    except FilterError:
+        return False
+
+
+@dataclass(slots=True)
+class _Block:
+    """An expression, where it leads, and how many jumps lead to it."""
+
+    expression: Expression
+    success: int
+    failure: int
+    references: int = 0
+
+
+def expression_of(program: Program) -> Expression | None:
+    """The expression whose program this is, or None if it has jumps that none has."""
+    if program.constant is not None:
+        return Constant(program.constant)
+    blocks = [
+        _Block(
+            Comparison(test.field, test.index, test.op, test.constant), test.success, test.failure
+        )
+        for test in program.tests
+    ]
+    for block in blocks:
+        for target in (block.success, block.failure):
+            if target < len(blocks):
+                blocks[target].references += 1
+    for block in reversed(blocks):
+        while _absorb(block, blocks):
+            pass
+    first = blocks[0]
+    if (first.success, first.failure) == (REJECT, ACCEPT):
+        _invert(first)
+    return first.expression if (first.success, first.failure) == (ACCEPT, REJECT) else None
+
+
+def _absorb(block: _Block, blocks: list[_Block]) -> bool:
+    """Join the block with one or both that it leads to; False if it cannot be."""
+    then = _sole(block.success, blocks)
+    otherwise = _sole(block.failure, blocks)
+    if then is not None:
+        if then.failure == block.failure:
+            _join(block, And(_terms(And, block.expression, then.expression)), then, blocks)
+            return True
+        if then.success == block.failure:
+            _join(block, Conditional(block.expression, then.expression, _TRUE), then, blocks)
+            return True
+    if otherwise is not None:
+        if otherwise.success == block.success:
+            joined = Or(_terms(Or, block.expression, otherwise.expression))
+            _join(block, joined, otherwise, blocks)
+            return True
+        if otherwise.failure == block.success:
+            joined_ = Conditional(block.expression, _FALSE, otherwise.expression)
+            _join(block, joined_, otherwise, blocks)
+            return True
+    if then is None or otherwise is None:
+        return False
+    if (then.success, then.failure) == (otherwise.failure, otherwise.success):
+        _invert(otherwise if then.success == ACCEPT or then.failure == REJECT else then)
+    if (then.success, then.failure) != (otherwise.success, otherwise.failure):
+        return False
+    block.expression = Conditional(block.expression, then.expression, otherwise.expression)
+    block.success, block.failure = then.success, then.failure
+    _release(then.success, blocks)
+    _release(then.failure, blocks)
+    return True
+
+
+def _join(block: _Block, expression: Expression, absorbed: _Block, blocks: list[_Block]) -> None:
+    """Both led to one exit, which has lost one of these jumps."""
+    shared = block.failure if absorbed is _at(block.success, blocks) else block.success
+    block.expression = expression
+    block.success, block.failure = absorbed.success, absorbed.failure
+    _release(shared, blocks)
+
+
+def _at(target: int, blocks: list[_Block]) -> _Block | None:
+    return blocks[target] if target < len(blocks) else None
+
+
+def _sole(target: int, blocks: list[_Block]) -> _Block | None:
+    """The block that a jump leads to, if it is the only one that does."""
+    block = _at(target, blocks)
+    return block if block is not None and block.references == 1 else None
+
+
+def _release(target: int, blocks: list[_Block]) -> None:
+    block = _at(target, blocks)
+    if block is not None:
+        block.references -= 1
+
+
+def _invert(block: _Block) -> None:
+    block.expression = Conditional(block.expression, _FALSE, _TRUE)
+    block.success, block.failure = block.failure, block.success
+
+
+def _terms(kind: type[And | Or], left: Expression, right: Expression) -> tuple[Expression, ...]:
+    """The terms of left and right joined, without nesting one chain in another."""
+    front = left.terms if isinstance(left, kind) else (left,)
+    back = right.terms if isinstance(right, kind) else (right,)
+    return front + back
+
+
+def expression_text(expression: Expression, layer: Layer, *, compact: bool = False) -> str:
+    """The expression as text.
+
+    Compact: no ``!= 0``, no byte index where an element index does, and no
+    parentheses around an ``and`` within an ``or``.
+    """
+    pieces: list[str] = []
+    # Strings, and expressions with the operator that they are an operand of.
+    pending: list[str | tuple[Expression, type[And | Or] | None]] = [(expression, None)]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+            continue
+        part, within = item
+        match part:
+            case Comparison(field, index, operator, constant):
+                if compact:
+                    pieces.append(_compact_comparison(part, layer))
+                else:
+                    pieces.append(comparison_text(field, index, operator, constant, layer))
+            case Constant(value):
+                pieces.append("true" if value else "false")
+            case And(terms) | Or(terms):
+                kind = type(part)
+                word = " and " if kind is And else " or "
+                bare = within in (None, kind) or (compact and kind is And)
+                if not bare:
+                    pieces.append("(")
+                    pending.append(")")
+                for term in reversed(terms[1:]):
+                    pending.append((term, kind))
+                    pending.append(word)
+                pending.append((terms[0], kind))
+            case Conditional(condition, then, otherwise):
+                pieces.append("(")
+                pending += (")", (otherwise, None), ": ", (then, None), "? ", (condition, None))
+            case Not(term):
+                pieces.append("(")
+                pending += ("? false: true)", (term, None))
+    return "".join(pieces)
+
+
+def _compact_comparison(comparison: Comparison, layer: Layer) -> str:
+    field, index = comparison.field, comparison.index
+    text = comparison_text(field, index, comparison.operator, comparison.constant, layer)
+    if field.indexed and index % field.width == 0:
+        text = text.replace(f"[{index}b]", f"[{index // field.width}]")
+    if comparison.operator is Operator.NE and comparison.constant == 0:
+        text = text.partition(" != ")[0]
+    return text

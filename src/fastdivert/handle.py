@@ -1,0 +1,219 @@
+"""A handle: packets taken from a host, and given back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from fastdivert.batch import Batch
+from fastdivert.driver import Channel
+from fastdivert.enums import Flag, Layer, Param, Shutdown
+from fastdivert.errors import HandleError, ShutdownError
+from fastdivert.filter import Filter
+
+if TYPE_CHECKING:
+    import asyncio
+
+#: Packets a batch from an iterating handle has at the most, by default.
+MAX_BATCH = 1024
+
+
+class Handle:
+    """An open handle; made by ``fastdivert.open``.
+
+    Iterating it gives batches until it is shut down or closed, or (replay) the
+    capture ends. Safe to use from several threads.
+    """
+
+    def __init__(
+        self, channel: Channel, filter: Filter, priority: int, flags: Flag  # noqa: A002
+    ) -> None:
+        self._channel = channel
+        self._filter = filter
+        self._priority = priority
+        self._flags = flags
+        self.max_batch = MAX_BATCH
+
+    @property
+    def filter(self) -> Filter:
+        """The filter that the driver evaluates."""
+        return self._filter
+
+    @property
+    def layer(self) -> Layer:
+        """The layer that the handle was opened at."""
+        return self._filter.layer
+
+    @property
+    def priority(self) -> int:
+        """-30000 to 30000; handles of higher priority see a packet first."""
+        return self._priority
+
+    @property
+    def flags(self) -> Flag:
+        """The flags that the handle was opened with."""
+        return self._flags
+
+    # ---- receiving ---------------------------------------------------------
+
+    def recv(self, max_packets: int | None = None, timeout: float | None = None) -> Batch:
+        """The next batch: at least one packet, at most max_packets (default ``max_batch``).
+
+        Waits up to timeout seconds (None: for as long as it takes; 0: not at all).
+
+        Raises:
+            TimeoutError: nothing came in time.
+            ShutdownError: the handle was shut down (or the capture has ended)
+                and everything has been received.
+            HandleClosedError: the handle is closed, or was while waiting.
+            HandleError: opened with SEND_ONLY. RingError: the driver broke the
+                ring's rules. ValueError: a bad argument.
+        """
+        return Batch(self._channel.recv(self._most(max_packets), _seconds(timeout)))
+
+    def _most(self, max_packets: int | None) -> int:
+        most = self.max_batch if max_packets is None else max_packets
+        if most < 1:
+            raise ValueError(f"max_packets is {most}; at least 1 is needed")
+        if self._flags & Flag.SEND_ONLY:
+            raise HandleError("the handle was opened with SEND_ONLY: it receives nothing")
+        return most
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            try:
+                batch = self.recv()
+            except ShutdownError:
+                return
+            yield batch
+            del batch  # our own hold on the slots ends before we wait for more
+
+    async def recv_async(
+        self, max_packets: int | None = None, timeout: float | None = None
+    ) -> Batch:
+        """``recv`` for asyncio: waits in the event loop, in no thread."""
+        import asyncio  # 30 ms that most programs never need
+
+        most, limit = self._most(max_packets), _seconds(timeout)
+        loop = asyncio.get_running_loop()
+        deadline = None if limit is None else loop.time() + limit
+        while True:
+            try:
+                return Batch(self._channel.recv(most, 0))
+            except TimeoutError:
+                if deadline is not None and loop.time() >= deadline:
+                    raise
+            ready = loop.create_future()
+            cancel = self._channel.call_when_ready(
+                lambda ready=ready: loop.call_soon_threadsafe(_resolve, ready)  # type: ignore[misc]
+            )
+            try:
+                wait = self._channel.retry_after()
+                if deadline is not None:
+                    left = max(0.0, deadline - loop.time())
+                    wait = left if wait is None else min(wait, left)
+                await asyncio.wait((ready,), timeout=wait)
+            finally:
+                cancel()
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while True:
+            try:
+                batch = await self.recv_async()
+            except ShutdownError:
+                return
+            yield batch
+            del batch
+
+    # ---- sending -----------------------------------------------------------
+
+    def send(
+        self, packets: Batch | bytes | Sequence[bytes], addresses: npt.ArrayLike | None = None
+    ) -> int:
+        """Puts packets back into the stack in one call; returns how many.
+
+        A batch goes without the packets whose verdict is DROP, and is released:
+        using it afterwards raises ReleasedError. Bytes, or a sequence of bytes,
+        are made-up packets; addresses (ADDRESS_DTYPE) say where they go.
+
+        Raises:
+            HandleClosedError: the handle is closed. ShutdownError: it was shut
+                down for sending. HandleError: opened with RECV_ONLY.
+            ReleasedError: the batch was sent before.
+        """
+        if self._flags & Flag.RECV_ONLY:
+            raise HandleError("the handle was opened with RECV_ONLY: it sends nothing")
+        if isinstance(packets, Batch):
+            if addresses is not None:
+                packets.addresses = addresses
+            sent = self._channel.send(packets._packets)
+            packets.release()
+            return sent
+        sequence = [packets] if isinstance(packets, (bytes, bytearray, memoryview)) else packets
+        with Batch.from_packets(sequence, addresses, layer=self.layer) as batch:
+            return self._channel.send(batch._packets)
+
+    # ---- the rest of its life ----------------------------------------------
+
+    def shutdown(self, how: Shutdown = Shutdown.BOTH) -> None:
+        """Stops receiving (what waits can still be received), sending, or both."""
+        self._channel.shutdown(Shutdown(how))
+
+    def close(self) -> None:
+        """Closes the handle; idempotent. Packets that were not received go back to the stack.
+
+        Whoever waits in ``recv`` gets HandleClosedError. Batches and arrays that
+        were taken stay valid.
+        """
+        self._channel.close()
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def get_param(self, param: Param) -> int:
+        """A queue parameter (WinDivertGetParam): packets, milliseconds or bytes; or the version."""
+        return self._channel.get_param(Param(param))
+
+    def set_param(self, param: Param, value: int) -> None:
+        """Sets a queue parameter. Raises ValueError if it is out of range or cannot be set."""
+        self._channel.set_param(Param(param), value)
+
+    def stats(self) -> dict[str, Any]:
+        """Every counter since the handle was opened; see docs/statistics.md.
+
+        ``matched == delivered + waiting + sum(dropped.values())``, exactly.
+        """
+        return self._channel.stats()
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when packets wait, for select and poll.
+
+        Raises:
+            HandleError: this driver has none.
+        """
+        return self._channel.fileno()
+
+    def __repr__(self) -> str:
+        return f"<Handle {self._filter.text!r} at {self.layer.name}, priority {self._priority}>"
+
+
+def _seconds(timeout: float | None) -> float | None:
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout is {timeout}; seconds from 0, or None, are needed")
+    return timeout
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
