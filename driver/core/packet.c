@@ -27,6 +27,17 @@ struct walk {
     uint32_t protocol;
 };
 
+/* 0 if there is none, else as much of it as is here. */
+static inline uint32_t tcp_header_length(const uint8_t *tcp, uint32_t left)
+{
+    if (left < FD_TCP_LENGTH)
+        return 0;
+    uint32_t length = (uint32_t)(tcp[FD_TCP_DATA_OFFSET] >> 4) * 4;
+    if (length < FD_TCP_LENGTH)
+        return 0;
+    return length < left ? length : left;
+}
+
 /* Adds the transport header. Field by field: gcc builds a struct on the stack
  * from narrow stores, and copying it by wide loads waits for them, 20 ns. */
 static inline unsigned fill(const uint8_t *packet, struct walk walk, struct fd_parsed *parsed)
@@ -40,10 +51,8 @@ static inline unsigned fill(const uint8_t *packet, struct walk walk, struct fd_p
 
     if (walk.fragment_offset == 0) {
         if (walk.protocol == FD_PROTOCOL_TCP) {
-            uint32_t data_offset;
-            if (left >= FD_TCP_LENGTH &&
-                (data_offset = (uint32_t)(l4[FD_TCP_DATA_OFFSET] >> 4) * 4) >= FD_TCP_LENGTH) {
-                header_length = data_offset < left ? data_offset : left;
+            header_length = tcp_header_length(l4, left);
+            if (header_length != 0) {
                 headers |= FD_HAS(FD_HEADER_TCP);
                 ports = fd_be32(l4);
                 tcp_flags = l4[FD_TCP_FLAGS];

@@ -15,6 +15,7 @@ from fastdivert.enums import (
     Flag,
     HeaderFlag,
     Layer,
+    Link,
     Param,
     Shutdown,
     Verdict,
@@ -34,6 +35,7 @@ from fastdivert.filter.address import format_ipv4, format_ipv6, parse_ipv4, pars
 from fastdivert.handle import Handle
 from fastdivert.opening import PRIORITY_HIGHEST, PRIORITY_LOWEST, open
 from fastdivert.packet import Packet
+from fastdivert.pcap import CaptureReader, CaptureWriter, read_pcap, write_pcap
 from fastdivert.replay import Replay
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "AddressFlag",
     "Batch",
     "CaptureError",
+    "CaptureReader",
+    "CaptureWriter",
     "ChecksumFlag",
     "Event",
     "FastDivertError",
@@ -57,6 +61,7 @@ __all__ = [
     "HandleError",
     "HeaderFlag",
     "Layer",
+    "Link",
     "Packet",
     "Param",
     "ReleasedError",
@@ -72,4 +77,6 @@ __all__ = [
     "open",
     "parse_ipv4",
     "parse_ipv6",
+    "read_pcap",
+    "write_pcap",
 ]

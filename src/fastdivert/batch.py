@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -224,7 +224,7 @@ class Batch:
         every field of the layer that has no index; ``()`` for none.
         """
         layer = self._packets.layer
-        base = PARSED_DTYPE.fields or {}
+        base: Mapping[str, Any] = PARSED_DTYPE.fields or {}
         columns = (
             [column for column in header_columns(layer) if column.name not in base]
             if fields is None

@@ -114,3 +114,15 @@ class AddressFlag(enum.IntFlag):
     IP_CHECKSUM = 1 << 5
     TCP_CHECKSUM = 1 << 6
     UDP_CHECKSUM = 1 << 7
+
+
+class Link(enum.IntEnum):
+    """What lies before the IP header: ``headers["link"]``, FD_LINK_* of the ring ABI."""
+
+    RAW = 0  # nothing
+    ETHERNET = 1  # with its VLAN tags
+    NULL = 2  # BSD loopback
+    LOOP = 3  # OpenBSD loopback
+    SLL = 4  # Linux cooked v1
+    SLL2 = 5  # Linux cooked v2
+    OTHER = 6  # not understood: the packet is the whole frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +107,9 @@ class Handle:
             except TimeoutError:
                 if deadline is not None and loop.time() >= deadline:
                     raise
-            ready = loop.create_future()
+            ready: asyncio.Future[None] = loop.create_future()
             cancel = self._channel.call_when_ready(
-                lambda ready=ready: loop.call_soon_threadsafe(_resolve, ready)  # type: ignore[misc]
+                partial(loop.call_soon_threadsafe, _resolve, ready)
             )
             try:
                 wait = self._channel.retry_after()

@@ -10,24 +10,24 @@
 static unsigned check_count;
 static unsigned check_failures;
 
-#define CHECK(condition)                                                                       \
-    do {                                                                                       \
-        check_count++;                                                                         \
-        if (!(condition)) {                                                                    \
-            check_failures++;                                                                  \
-            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
-        }                                                                                      \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        check_count++;                                                                             \
+        if (!(condition)) {                                                                        \
+            check_failures++;                                                                      \
+            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition);  \
+        }                                                                                          \
     } while (0)
 
-#define CHECK_EQ(seen, expected)                                                               \
-    do {                                                                                       \
-        uint64_t seen_ = (uint64_t)(seen), expected_ = (uint64_t)(expected);                   \
-        check_count++;                                                                         \
-        if (seen_ != expected_) {                                                              \
-            check_failures++;                                                                  \
-            fprintf(stderr, "%s:%d: %s: %s is 0x%llx, not 0x%llx\n", __FILE__, __LINE__,       \
-                    __func__, #seen, (unsigned long long)seen_, (unsigned long long)expected_); \
-        }                                                                                      \
+#define CHECK_EQ(seen, expected)                                                                   \
+    do {                                                                                           \
+        uint64_t seen_ = (uint64_t)(seen), expected_ = (uint64_t)(expected);                       \
+        check_count++;                                                                             \
+        if (seen_ != expected_) {                                                                  \
+            check_failures++;                                                                      \
+            fprintf(stderr, "%s:%d: %s: %s is 0x%llx, not 0x%llx\n", __FILE__, __LINE__, __func__, \
+                    #seen, (unsigned long long)seen_, (unsigned long long)expected_);              \
+        }                                                                                          \
     } while (0)
 
 static inline int check_result(void)

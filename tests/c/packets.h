@@ -63,7 +63,8 @@ static inline void begin_ipv6(struct packet *packet, uint8_t next_header)
 
 /* A hop-by-hop, routing, destination or mobility header of (units + 1) * 8
  * bytes, or an AH header of (units + 2) * 4. */
-static inline void add_extension(struct packet *packet, uint8_t next_header, uint8_t units, uint32_t length)
+static inline void add_extension(struct packet *packet, uint8_t next_header, uint8_t units,
+                                 uint32_t length)
 {
     uint8_t *header = append(packet, length);
     header[0] = next_header;
@@ -71,7 +72,8 @@ static inline void add_extension(struct packet *packet, uint8_t next_header, uin
     set_length(packet);
 }
 
-static inline void add_fragment(struct packet *packet, uint8_t next_header, uint32_t offset, int more)
+static inline void add_fragment(struct packet *packet, uint8_t next_header, uint32_t offset,
+                                int more)
 {
     uint8_t *header = append(packet, FD_IPV6_FRAGMENT_LENGTH);
     header[0] = next_header;

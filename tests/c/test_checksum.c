@@ -27,7 +27,8 @@ static uint16_t as_be16(uint16_t packet_order)
 }
 
 /* What the transport checksum should be, its field being zero. */
-static uint16_t plain_transport(const struct packet *packet, uint32_t l4_offset, uint8_t protocol, int has_pseudo)
+static uint16_t plain_transport(const struct packet *packet, uint32_t l4_offset, uint8_t protocol,
+                                int has_pseudo)
 {
     uint32_t length = packet->length - l4_offset;
     uint32_t sum = 0;
@@ -141,7 +142,8 @@ static void update_writes_what_the_plain_sum_gives(void)
             uint32_t written;
             uint32_t l4_offset = build(&packet, kind, payload);
             uint16_t ip_expected = (uint16_t)~plain_fold(packet.bytes, l4_offset, 0);
-            uint16_t expected = plain_transport(&packet, l4_offset, kind->protocol, kind->has_pseudo);
+            uint16_t expected =
+                plain_transport(&packet, l4_offset, kind->protocol, kind->has_pseudo);
             /* What stood in the fields must not matter. */
             put_be16(packet.bytes + l4_offset + kind->field, 0xabcd + payload);
             if (!kind->ipv6)
@@ -162,8 +164,8 @@ static void update_writes_what_the_plain_sum_gives(void)
 
 static void flags_leave_a_checksum_alone(void)
 {
-    static const unsigned skip[] = {FD_CHECKSUM_NO_TCP,  FD_CHECKSUM_NO_UDP, FD_CHECKSUM_NO_ICMP,
-                                    FD_CHECKSUM_NO_TCP,  FD_CHECKSUM_NO_UDP, FD_CHECKSUM_NO_ICMPV6};
+    static const unsigned skip[] = {FD_CHECKSUM_NO_TCP, FD_CHECKSUM_NO_UDP, FD_CHECKSUM_NO_ICMP,
+                                    FD_CHECKSUM_NO_TCP, FD_CHECKSUM_NO_UDP, FD_CHECKSUM_NO_ICMPV6};
     for (unsigned k = 0; k < KIND_COUNT; k++) {
         struct packet packet;
         struct packet before;
@@ -172,7 +174,8 @@ static void flags_leave_a_checksum_alone(void)
         before = packet;
         CHECK_EQ(update(&packet, skip[k], &written), 1);
         CHECK_EQ(written, kinds[k].written & FD_FLAG_IP_CHECKSUM_VALID);
-        CHECK(memcmp(packet.bytes + l4_offset, before.bytes + l4_offset, packet.length - l4_offset) == 0);
+        CHECK(memcmp(packet.bytes + l4_offset, before.bytes + l4_offset,
+                     packet.length - l4_offset) == 0);
         packet = before;
         CHECK_EQ(update(&packet, FD_CHECKSUM_FLAGS_ALL, &written), 1);
         CHECK_EQ(written, 0);
@@ -189,7 +192,8 @@ static void udp_zero_becomes_ffff(void)
     uint32_t written;
     uint32_t l4_offset = build(&packet, &kinds[1], 2);
     packet.bytes[28] = packet.bytes[29] = 0;
-    put_be16(packet.bytes + 28, plain_transport(&packet, l4_offset, FD_PROTOCOL_UDP, 1)); /* now it sums to zero */
+    put_be16(packet.bytes + 28,
+             plain_transport(&packet, l4_offset, FD_PROTOCOL_UDP, 1)); /* now it sums to zero */
     CHECK_EQ(plain_transport(&packet, l4_offset, FD_PROTOCOL_UDP, 1), 0);
     CHECK_EQ(update(&packet, 0, &written), 1);
     CHECK_EQ(read_be16(packet.bytes + 26), 0xffff);
@@ -225,7 +229,8 @@ static void what_is_not_all_here_is_refused(void)
         before = packet;
         CHECK_EQ(update(&packet, 0, &written), 0);
         CHECK_EQ(written, kinds[k].written & FD_FLAG_IP_CHECKSUM_VALID);
-        CHECK(memcmp(packet.bytes + l4_offset, before.bytes + l4_offset, packet.length - l4_offset) == 0);
+        CHECK(memcmp(packet.bytes + l4_offset, before.bytes + l4_offset,
+                     packet.length - l4_offset) == 0);
         CHECK_EQ(verify(&packet) & FD_CHECKSUM_L4_PRESENT, 0);
 
         if (kinds[k].ipv6)
@@ -272,8 +277,8 @@ static void partial_is_the_folded_pseudo_sum(void)
         const struct kind *kind = &kinds[k];
         uint32_t l4_offset = build(&packet, kind, 33);
         fd_parse(packet.bytes, packet.length, &parsed);
-        uint16_t pseudo =
-            fd_fold(fd_pseudo_sum(packet.bytes, &parsed, kind->protocol, packet.length - l4_offset));
+        uint16_t pseudo = fd_fold(
+            fd_pseudo_sum(packet.bytes, &parsed, kind->protocol, packet.length - l4_offset));
         memcpy(packet.bytes + l4_offset + kind->field, &pseudo, 2);
         CHECK_EQ((verify(&packet) & FD_CHECKSUM_L4_PARTIAL) != 0, kind->has_pseudo);
         packet.bytes[l4_offset + kind->field] ^= 1;
@@ -294,7 +299,8 @@ static void adjust_equals_a_full_sum(void)
         uint16_t new_word = (uint16_t)random_next(&state);
         memcpy(&old_word, bytes + 8, 2);
         memcpy(bytes + 8, &new_word, 2);
-        CHECK_EQ(fd_checksum_adjust(checksum, old_word, new_word), (uint16_t)~fd_fold(fd_sum(bytes, 20)));
+        CHECK_EQ(fd_checksum_adjust(checksum, old_word, new_word),
+                 (uint16_t)~fd_fold(fd_sum(bytes, 20)));
     }
     CHECK_EQ(fd_checksum_adjust(0xdd2f, 0x5555, 0x3285), 0); /* RFC 1624, 4 */
 }
@@ -307,7 +313,8 @@ static void ttl_counts_down_to_one(void)
         build(&packet, &kinds[k], 4);
         uint32_t at = kinds[k].ipv6 ? 7 : 8;
         for (int round = 0; round < 300; round++) {
-            packet.bytes[4] = (uint8_t)(kinds[k].ipv6 ? packet.bytes[4] : round); /* another checksum each time */
+            packet.bytes[4] =
+                (uint8_t)(kinds[k].ipv6 ? packet.bytes[4] : round); /* another checksum each time */
             packet.bytes[at] = (uint8_t)round;
             update(&packet, 0, &written);
             struct fd_parsed parsed = parse(&packet);

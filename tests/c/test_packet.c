@@ -12,10 +12,10 @@
 
 static const struct fd_parsed nothing;
 
-#define CHECK_REFUSED(parsed)                                    \
-    do {                                                         \
-        struct fd_parsed parsed_ = (parsed);                     \
-        CHECK(memcmp(&parsed_, &nothing, sizeof(nothing)) == 0); \
+#define CHECK_REFUSED(parsed)                                                                      \
+    do {                                                                                           \
+        struct fd_parsed parsed_ = (parsed);                                                       \
+        CHECK(memcmp(&parsed_, &nothing, sizeof(nothing)) == 0);                                   \
     } while (0)
 
 static void ipv4_tcp_has_every_field(void)
@@ -190,8 +190,8 @@ static void ipv4_fragments(void)
 
 static void ipv6_extension_headers_are_skipped(void)
 {
-    static const uint8_t skipped[] = {FD_PROTOCOL_HOP_BY_HOP, FD_PROTOCOL_ROUTING, FD_PROTOCOL_DESTINATION,
-                                      FD_PROTOCOL_MOBILITY};
+    static const uint8_t skipped[] = {FD_PROTOCOL_HOP_BY_HOP, FD_PROTOCOL_ROUTING,
+                                      FD_PROTOCOL_DESTINATION, FD_PROTOCOL_MOBILITY};
     struct packet packet;
     for (unsigned i = 0; i < sizeof(skipped); i++) {
         begin_ipv6(&packet, skipped[i]);
@@ -278,7 +278,8 @@ static void ipv6_fragments(void)
 
     begin_ipv6(&packet, FD_PROTOCOL_FRAGMENT);
     add_fragment(&packet, FD_PROTOCOL_UDP, 5, 1);
-    CHECK_EQ(parse_captured(&packet, 47).state, FD_PARSED_TRUNCATED); /* not all here: not a fragment */
+    CHECK_EQ(parse_captured(&packet, 47).state,
+             FD_PARSED_TRUNCATED); /* not all here: not a fragment */
     CHECK_EQ(parse_captured(&packet, 47).l4_offset, 40);
 }
 
@@ -342,7 +343,8 @@ static void describe_marks_what_is_wrong(void)
     CHECK_EQ(descriptor.l4_offset, 0);
     CHECK_EQ(descriptor.payload_offset, 20);
 
-    parsed = (struct fd_parsed){.headers = IPV6 | UDP, .l4_offset = 0xffff, .payload_offset = 0x10007};
+    parsed =
+        (struct fd_parsed){.headers = IPV6 | UDP, .l4_offset = 0xffff, .payload_offset = 0x10007};
     fd_describe(&parsed, 70000, &descriptor);
     CHECK_EQ(descriptor.l4_offset, 0xffff);
     CHECK_EQ(descriptor.payload_offset, 0xffff);
@@ -358,9 +360,11 @@ static void everything_lies_within_captured(void)
             packet.bytes[i] = (uint8_t)random_next(&state);
         if (random_below(&state, 8) != 0) {
             static const uint8_t next[] = {0, 1, 6, 17, 43, 44, 51, 58, 60, 135};
-            packet.bytes[0] = random_below(&state, 2) ? 0x60 : (uint8_t)(0x40 | random_below(&state, 8));
+            packet.bytes[0] =
+                random_below(&state, 2) ? 0x60 : (uint8_t)(0x40 | random_below(&state, 8));
             put_be16(packet.bytes + (packet.bytes[0] == 0x60 ? 4 : 2), random_below(&state, 130));
-            for (uint32_t at = 6; at + 1 < length; at += packet.bytes[0] == 0x60 && at >= 40 ? 8 : 34) {
+            for (uint32_t at = 6; at + 1 < length;
+                 at += packet.bytes[0] == 0x60 && at >= 40 ? 8 : 34) {
                 packet.bytes[at] = next[random_below(&state, sizeof(next))];
                 packet.bytes[at + 1] = (uint8_t)random_below(&state, 3);
             }

@@ -97,6 +97,9 @@ static void read_all(struct fd_capture_reader *reader, uint8_t *base, size_t siz
         rows->count += got;
         CHECK(rows->count < most);
     }
+    for (uint32_t i = 0; i < reader->interface_count; i++)
+        CHECK(reader->interfaces[i].name_offset <= size &&
+              reader->interfaces[i].name_length <= size - reader->interfaces[i].name_offset);
     CHECK(reader->packets == rows->count);
     CHECK(reader->fault_offset <= size);
     CHECK(reader->fault != FD_CAPTURE_OK || reader->position == size);

@@ -72,7 +72,7 @@ def _conditional(rng: Random, layer: Layer, tests: int, depth: int) -> str:
         for size in (max(1, tests // 3), *_split(rng, tests - max(1, tests // 3) + 1, 2, 0))
     )
     colon = rng.choice((": ", " : ", " :"))
-    if colon == " :" and otherwise[0] in ":":
+    if then.endswith(":") or otherwise.startswith(":"):
         colon = " : "
     return f"({condition}{rng.choice(('? ', '?', ' ?'))}{then}{colon}{otherwise})"
 
@@ -142,7 +142,7 @@ def _constant(rng: Random, field: Field, layer: Layer) -> str:
             value = rng.choice((1 << 32, 1 << 64, (1 << 128) - 1, -5, -(1 << 32)))
     sign, magnitude = "-" if value < 0 else "", min(abs(value), (1 << 128) - 1)
     spelled = rng.choice((f"{magnitude}", f"{magnitude}", f"{magnitude:#x}", f"0x0{magnitude:X}"))
-    return sign + (spelled if len(spelled) < 40 else f"{magnitude:#x}"[:39])
+    return sign + (spelled if len(spelled) < 39 else f"{magnitude:#x}")
 
 
 def random_ipv4(rng: Random) -> str:
@@ -162,10 +162,14 @@ def random_address(rng: Random) -> str:
     groups = [rng.choice((0, 0, 1, 0xFFFF, rng.randrange(1 << 16))) for _ in range(8)]
     texts = [rng.choice((f"{group:x}", f"{group:04X}")) for group in groups]
     if kind < 0.5:
-        return ":".join(texts)
+        texts[0] = "fe80"[: rng.randint(1, 4)]
+        texts[7] = texts[7].lstrip("0") or "0"
+        return ":".join(texts) if len(":".join(texts)) < 39 else "1:2:3:4:5:6:7:8"
     start = rng.randrange(9)
     stop = rng.randint(start, 8)
-    return ":".join(texts[:start]) + "::" + ":".join(texts[stop:])
+    text = ":".join(texts[:start]) + "::" + ":".join(texts[stop:])
+    # With a colon behind it, a word of 39 characters is too long.
+    return text if len(text) < 39 else text[:4] + "::"
 
 
 def mutate(rng: Random, text: str) -> str:

@@ -241,6 +241,8 @@ void fd_pcapng_read(struct fd_capture_reader *reader, struct fd_capture_rows *ro
                 return;
             fault = read_packet(reader, &block, rows);
         } else if (block.type == FD_PCAPNG_SECTION) {
+            if (rows->count > 0) /* its interfaces would be mistaken for these */
+                return;
             fault = read_section(reader, &block);
         } else if (block.type == FD_PCAPNG_INTERFACE) {
             fault = read_interface(reader, &block);

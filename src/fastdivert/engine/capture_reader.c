@@ -17,6 +17,7 @@ static enum fd_capture_fault open_pcap(struct fd_capture_reader *reader)
     if (fd_load16(header + 4, big_endian) != 2)
         return FD_CAPTURE_BAD_VERSION;
     reader->interface_count = 1;
+    memset(interface, 0, sizeof(*interface));
     fd_capture_clock_set(&interface->clock, reader->nanosecond ? 9 : 6, 0);
     interface->snaplen = fd_load32(header + 16, big_endian);
     /* The bits above may give the length of the frame check sequence. */

@@ -46,11 +46,12 @@ struct fd_capture_reader {
  * file that is no capture sets the fault; reading it gives no rows. */
 void fd_capture_open(struct fd_capture_reader *reader, uint8_t *base, uint64_t size);
 
-/* Fills up to most (at least 1) rows and returns how many; fewer than most means that the
- * file ends there, that a fault was met, or that the rows would span more than
- * descriptor.offset can say; 0 always means the end or a fault. offset counts
- * from *origin, a place in the file. sequence runs through the file; ifindex
- * is the pcapng interface (numbered from 0 in each section), else 0. */
+/* Fills up to most (at least 1) rows and returns how many; 0 always means the
+ * end or a fault. Fewer than most means that, or that the rows would span more
+ * than descriptor.offset can say, or that a pcapng section ends: interfaces[]
+ * describes the rows just read. offset counts from *origin, a place in the
+ * file. sequence runs through the file; ifindex is the pcapng interface
+ * (numbered from 0 in each section), else 0. */
 uint32_t fd_capture_read(struct fd_capture_reader *reader, uint32_t most,
                          struct fd_descriptor *descriptors, struct fd_record *records,
                          struct fd_parsed *parsed, uint64_t *origin);

@@ -91,7 +91,9 @@ def ipv6_from_text(text: str) -> int:
             ipv4 = _parse_ipv4(group, position, text, "IPv6")
             break
         if not 1 <= len(group) <= 4 or not _HEX_DIGITS.issuperset(group):
-            raise AddressError(text, "IPv6", f"{group!r} is no group of 1 to 4 hex digits", position)
+            raise AddressError(
+                text, "IPv6", f"{group!r} is no group of 1 to 4 hex digits", position
+            )
         groups.append(int(group, 16))
         if stop < 0:
             break
@@ -118,7 +120,9 @@ def ipv6_from_text(text: str) -> int:
         return address | tail
     prefix = address | tail << 32
     if prefix not in (0, IPV4_MAPPED):
-        raise AddressError(text, "IPv6", "an IPv4 tail outside of ::a.b.c.d and ::ffff:a.b.c.d", position)
+        raise AddressError(
+            text, "IPv6", "an IPv4 tail outside of ::a.b.c.d and ::ffff:a.b.c.d", position
+        )
     return prefix | ipv4
 
 

@@ -48,9 +48,7 @@ def compile_expression(expression: Expression, layer: Layer, text: str = "") -> 
     accept.target = True
     nodes: list[tuple[Node, _Label, _Label]] = []
     # (expression, where it goes if true, if false, the place where it starts)
-    pending: list[tuple[Expression, _Label, _Label, _Label]] = [
-        (expression, accept, reject, entry)
-    ]
+    pending: list[tuple[Expression, _Label, _Label, _Label]] = [(expression, accept, reject, entry)]
     while pending:
         part, success, failure, start = pending.pop()
         match part:

@@ -73,16 +73,13 @@ def _prefix(parser: Parser, address: Token) -> Interval:
     hosts = (1 << (bits - token.number)) - 1
     if address.number & hosts:
         parser.fail(
-            f"the address {parser.found(address)} has bits behind its prefix length"
-            f" {token.number}",
+            f"the address {parser.found(address)} has bits behind its prefix length {token.number}",
             address,
         )
     return address.number, address.number | hosts
 
 
-def membership(
-    field: Field, index: int, intervals: list[Interval], *, inside: bool
-) -> Expression:
+def membership(field: Field, index: int, intervals: list[Interval], *, inside: bool) -> Expression:
     """True if the field is there with a value inside (or outside) of the intervals."""
     domain = field.bounds or (0, (1 << field.bits) - 1)
     members = _merged(intervals, domain)

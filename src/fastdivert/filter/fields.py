@@ -189,11 +189,7 @@ ZERO: Final = FIELD_BY_NAME["zero"]
 """The field of the one test of a program that always or never matches."""
 
 PRESENCE: Final[Mapping[Header, Field]] = MappingProxyType(
-    {
-        header: FIELD_BY_NAME[header.name.lower()]
-        for header in Header
-        if header is not Header.NONE
-    }
+    {header: FIELD_BY_NAME[header.name.lower()] for header in Header if header is not Header.NONE}
 )
 """The field that says whether a packet has a header."""
 

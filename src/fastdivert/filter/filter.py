@@ -104,9 +104,7 @@ def _restore(text: str, layer: Layer, program: Program, extensions: bool) -> Fil
     return Filter(text, layer, program, extensions=extensions)
 
 
-def compile(
-    text: str, layer: Layer | int = Layer.NETWORK, *, extensions: bool = False
-) -> Filter:
+def compile(text: str, layer: Layer | int = Layer.NETWORK, *, extensions: bool = False) -> Filter:
     """Compile a filter of WinDivert's language, or a filter object (``@WinDiv_...``).
 
     Args:

@@ -4,9 +4,10 @@
 The graph of tests is folded up into one expression, from its end to its start.
 A block is an expression with two exits; two blocks become one where nothing
 but the first leads to the second and they share an exit. The rules and their
-order are WinDivert's, so that the text is too, with one rule more: branches of
-a conditional whose exits are exchanged (``(a? (b? false: true): c) and d``).
-WinDivert writes ``d`` twice there, which is another program.
+order are WinDivert's, so that the text is too. Where they leave a block that
+several others lead to, WinDivert writes it several times, which is another
+program; we have one rule more for that, branches of a conditional whose exits
+are exchanged: ``(a? (b? false: true): c) and d``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fastdivert.errors import FilterError
 
 from .compiler import compile_program
 from .expression import And, Comparison, Conditional, Constant, Expression, Not, Or
+from .lexer import WORD_MAX
 from .notation import comparison_text
 from .program import ACCEPT, REJECT, Operator, Program
 from .windivert_object import encode
@@ -32,21 +34,23 @@ _FALSE: Final = Constant(False)
 def format_program(program: Program) -> str:
     """The canonical text.
 
-    Three forms are tried, and the first that compiles back to the program is
-    given: WinDivert's; the same without needless words, where those exceed
-    the limit of tokens; and the filter object ``@WinDiv_...``, for programs that
-    came as an object and whose jumps no expression has. ``FilterError`` if none
-    does: such a program cannot come from a filter text within the limits.
+    Several forms are tried, and the first that compiles back to the program is
+    given: WinDivert's; that with the additional rule; each of them without
+    needless words, where those exceed the limit of tokens; and the filter object
+    ``@WinDiv_...``, for programs that came as one and whose jumps no expression
+    has. ``FilterError`` if none does: then the program is above the limits of a
+    filter text and has a constant that a filter object has no room for.
     """
-    expression = expression_of(program)
-    if expression is not None:
-        for compact in (False, True):
-            text = expression_text(expression, program.layer, compact=compact)
-            if _compiles_to(text, program):
-                return text
+    expressions = [expression_of(program), expression_of(program, exchange=True)]
+    for compact in (False, True):
+        for expression in expressions:
+            if expression is not None:
+                text = expression_text(expression, program.layer, compact=compact)
+                if _compiles_to(text, program):
+                    return text
     text = encode(program)
     if not _compiles_to(text, program):
-        raise FilterError("the program is too large for a filter text")
+        raise FilterError("the program cannot be written as a filter text")
     return text
 
 
@@ -67,8 +71,8 @@ class _Block:
     references: int = 0
 
 
-def expression_of(program: Program) -> Expression | None:
-    """The expression whose program this is, or None if it has jumps that none has."""
+def expression_of(program: Program, *, exchange: bool = False) -> Expression | None:
+    """An expression whose program this is, or None if there is none by the rules."""
     if program.constant is not None:
         return Constant(program.constant)
     blocks = [
@@ -82,15 +86,34 @@ def expression_of(program: Program) -> Expression | None:
             if target < len(blocks):
                 blocks[target].references += 1
     for block in reversed(blocks):
-        while _absorb(block, blocks):
+        while _absorb(block, blocks, exchange=exchange):
             pass
-    first = blocks[0]
-    if (first.success, first.failure) == (REJECT, ACCEPT):
-        _invert(first)
-    return first.expression if (first.success, first.failure) == (ACCEPT, REJECT) else None
+    return _unfolded(blocks)
 
 
-def _absorb(block: _Block, blocks: list[_Block]) -> bool:
+def _unfolded(blocks: list[_Block]) -> Expression | None:
+    """The blocks that are left, as a tree of conditionals; None if they are no tree."""
+    left = {0}
+    for number, block in enumerate(blocks):
+        if number in left:
+            if block.references > 1:
+                return None
+            left.update((block.success, block.failure))
+    expressions: dict[int, Expression] = {ACCEPT: _TRUE, REJECT: _FALSE}
+    for number in range(len(blocks) - 1, -1, -1):
+        block = blocks[number]
+        if number not in left:
+            continue
+        if (block.success, block.failure) == (ACCEPT, REJECT):
+            expressions[number] = block.expression
+        else:
+            expressions[number] = Conditional(
+                block.expression, expressions[block.success], expressions[block.failure]
+            )
+    return expressions[0]
+
+
+def _absorb(block: _Block, blocks: list[_Block], *, exchange: bool) -> bool:
     """Join the block with one or both that it leads to; False if it cannot be."""
     then = _sole(block.success, blocks)
     otherwise = _sole(block.failure, blocks)
@@ -103,16 +126,19 @@ def _absorb(block: _Block, blocks: list[_Block]) -> bool:
             return True
     if otherwise is not None:
         if otherwise.success == block.success:
-            joined = Or(_terms(Or, block.expression, otherwise.expression))
-            _join(block, joined, otherwise, blocks)
+            _join(block, Or(_terms(Or, block.expression, otherwise.expression)), otherwise, blocks)
             return True
         if otherwise.failure == block.success:
-            joined_ = Conditional(block.expression, _FALSE, otherwise.expression)
-            _join(block, joined_, otherwise, blocks)
+            _join(
+                block,
+                Conditional(block.expression, _FALSE, otherwise.expression),
+                otherwise,
+                blocks,
+            )
             return True
     if then is None or otherwise is None:
         return False
-    if (then.success, then.failure) == (otherwise.failure, otherwise.success):
+    if exchange and (then.success, then.failure) == (otherwise.failure, otherwise.success):
         _invert(otherwise if then.success == ACCEPT or then.failure == REJECT else then)
     if (then.success, then.failure) != (otherwise.success, otherwise.failure):
         return False
@@ -171,7 +197,7 @@ def expression_text(expression: Expression, layer: Layer, *, compact: bool = Fal
     while pending:
         item = pending.pop()
         if isinstance(item, str):
-            pieces.append(item)
+            pieces.append(_colon_behind(pieces[-1]) if item == ": " else item)
             continue
         part, within = item
         match part:
@@ -200,6 +226,16 @@ def expression_text(expression: Expression, layer: Layer, *, compact: bool = Fal
                 pieces.append("(")
                 pending += ("? false: true)", (term, None))
     return "".join(pieces)
+
+
+def _colon_behind(piece: str) -> str:
+    """The colon of a conditional, set off where it would become part of the word before it.
+
+    So it would of an address with ``::`` at its end, and to the lexer a word of
+    full length with a colon is too long. WinDivert's text does not compile there.
+    """
+    word = piece.rpartition(" ")[2]
+    return " : " if word.endswith(":") or len(word) >= WORD_MAX else ": "
 
 
 def _compact_comparison(comparison: Comparison, layer: Layer) -> str:

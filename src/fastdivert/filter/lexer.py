@@ -105,9 +105,7 @@ _SYMBOLS: Final[Mapping[str, _Word]] = {
 
 # A colon starts a word only as the first of two (::1), else it is that of a
 # conditional; within a word it belongs to an IPv6 address.
-_PATTERN: Final = (
-    r"[ \t\n\r\f\v]*(?:((?:[A-Za-z0-9._]|:(?=:))[A-Za-z0-9._:]*)|(&&|\|\||[=!<>]=?|[()\[\]\-?:%s])|\Z)"
-)
+_PATTERN: Final = r"[ \t\n\r\f\v]*(?:((?:[A-Za-z0-9._]|:(?=:))[A-Za-z0-9._:]*)|(&&|\|\||[=!<>]=?|[()\[\]\-?:%s])|\Z)"
 _BASE: Final = re.compile(_PATTERN % "")
 _EXTENDED: Final = re.compile(_PATTERN % "{},/")
 _SPACE: Final = re.compile(r"[ \t\n\r\f\v]*")
@@ -161,9 +159,7 @@ def tokenize(text: str, layer: Layer, *, extensions: bool = False) -> list[Token
                 tokens.append(Token(Kind.END, position, position))
                 return tokens
             meaning = _SYMBOLS[symbol]
-            tokens.append(
-                Token(meaning.kind, position - len(symbol), position, meaning.number)
-            )
+            tokens.append(Token(meaning.kind, position - len(symbol), position, meaning.number))
             continue
         start = match.start(1)
         if len(word) > WORD_MAX:
@@ -185,9 +181,7 @@ def tokenize(text: str, layer: Layer, *, extensions: bool = False) -> list[Token
             _append_literal(tokens, word, start, layer, text)
 
 
-def _append_literal(
-    tokens: list[Token], word: str, start: int, layer: Layer, text: str
-) -> None:
+def _append_literal(tokens: list[Token], word: str, start: int, layer: Layer, text: str) -> None:
     """Append the token of a number or address, or the two of a number and its ``b``."""
     end = start + len(word)
     match = _DECIMAL.fullmatch(word)

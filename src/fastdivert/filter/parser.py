@@ -92,7 +92,7 @@ class Parser:
     def found(self, token: Token) -> str:
         """The token as error messages name it."""
         if token.kind is Kind.END:
-            return token.kind.value
+            return str(token.kind.value)
         return repr(self.text[token.position : token.end])
 
     def fail(self, message: str, token: Token | None = None) -> NoReturn:

@@ -188,4 +188,3 @@ class _Decoder:
                 return target
             case other:
                 self._fail(f"{other!r} is no jump", start)
-

@@ -257,13 +257,12 @@ class ReplayChannel:
             dropped = self._retired_drops.copy()
             for ring in self._rings:
                 _add(total, dropped, ring.counters())
-            dropped["flag"] = self._flag_drops
             return {
                 **total,
                 "matched": total["matched"] + self._flag_drops,
                 "waiting": sum(ring.waiting for ring in self._rings),
                 "held": sum(ring.held for ring in self._rings),
-                "dropped": dropped,
+                "dropped": {**dropped, "flag": self._flag_drops},
                 "sent": self._sent,
                 "verdict_dropped": self._verdict_drops,
                 "queue_wait_ns": self._queue_wait,

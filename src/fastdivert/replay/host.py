@@ -6,27 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fastdivert._core import Packets
 from fastdivert.batch import Batch
 from fastdivert.dtypes import HEADER_DTYPE
-from fastdivert.replay.order import Order, sequences_of
+from fastdivert.replay.order import Order, Sink, sequences_of
 
 if TYPE_CHECKING:
     from fastdivert.replay.channel import ReplayChannel
 
 Path = str | PathLike[str]
-
-
-@runtime_checkable
-class Sink(Protocol):
-    """Where packets go that leave the replay: a CaptureWriter, or anything like it."""
-
-    def write(self, batch: Batch, /) -> object: ...
-    def close(self) -> None: ...
 
 
 Source = Path | Batch | Iterable[Batch]
@@ -74,7 +66,7 @@ class Replay:
         self._pace = float(pace)
         self._keep_unmatched = unmatched == "pass"
         self._sink = _open_sink(sink)
-        self._order = Order(self._write)
+        self._order = None if self._sink is None else Order(self._sink)
         self._chunk: Packets | None = None
         self._cursor = 0
         self._sequence = 0
@@ -106,19 +98,20 @@ class Replay:
             follower.inbox.append((packets if keep else packets.copy(), 0, touched))
             self.changed.notify_all()
             return
-        if touched or self._keep_unmatched:
+        leaves = touched or self._keep_unmatched
+        if leaves:
             self.passed += len(packets)
+        if self._order is None:
+            return
+        if leaves:
             self._order.leave(packets, keep)
         else:
             self._order.lose(sequences_of(packets))
 
     def lose(self, packets: Packets) -> None:
         """Packets that a handle dropped."""
-        self._order.lose(sequences_of(packets))
-
-    def _write(self, packets: Packets) -> None:
-        if self._sink is not None:
-            self._sink.write(Batch(packets))
+        if self._order is not None:
+            self._order.lose(sequences_of(packets))
 
     def _read(self, first: ReplayChannel) -> bool:
         if self._chunk is None and not self._next_chunk():
@@ -150,7 +143,8 @@ class Replay:
             raise
         sequences = sequences_of(packets)
         sequences[:] = np.arange(self._sequence, self._sequence + len(packets), dtype=np.uint32)
-        self._order.begin(self._sequence, len(packets))
+        if self._order is not None:
+            self._order.begin(self._sequence, len(packets))
         self._sequence += len(packets)
         self._chunk, self._cursor = packets, 0
         return True
@@ -198,7 +192,8 @@ class Replay:
             if self.channels:
                 return
             self._finished = True
-            self._order.finish()
+            if self._order is not None:
+                self._order.finish()
             if self._sink is not None:
                 self._sink.close()
             close = getattr(self._source, "close", None)

@@ -10,18 +10,27 @@ never sent would hold its chunk for ever, so only so many chunks may wait.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from fastdivert._core import Packets
+from fastdivert.batch import Batch
 from fastdivert.dtypes import HEADER_DTYPE
 
 #: The sequence of a packet that did not come from the capture.
 NO_SEQUENCE = 0xFFFFFFFF
 
 CHUNKS_WAITING = 32
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where packets go that leave the replay: a CaptureWriter, or anything like it."""
+
+    def write(self, batch: Batch, /) -> object: ...
+    def close(self) -> None: ...
 
 
 def sequences_of(packets: Packets) -> npt.NDArray[np.uint32]:
@@ -43,8 +52,8 @@ class _Chunk:
 class Order:
     """Collects what leaves, and writes it chunk by chunk."""
 
-    def __init__(self, write: Callable[[Packets], None]) -> None:
-        self._write = write
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._chunks: deque[_Chunk] = deque()
 
     def begin(self, first: int, count: int) -> None:
@@ -57,7 +66,7 @@ class Order:
         """Packets that leave; keep says that their memory outlives this call."""
         for chunk, part in self._by_chunk(packets, sequences_of(packets)):
             if chunk is None:
-                self._write(part)
+                self._sink.write(Batch(part))
                 continue
             chunk.left -= len(part)
             ready = chunk is self._chunks[0] and chunk.left <= 0
@@ -91,16 +100,18 @@ class Order:
         """packets in runs that belong to one chunk; None: to none that waits."""
         if not len(sequences):
             return []
+        lowest = self._chunk_of(int(sequences.min()))
+        if lowest is self._chunk_of(int(sequences.max())):
+            return [(lowest, packets)]
         firsts = np.array([chunk.first for chunk in self._chunks], np.int64)
         which = np.searchsorted(firsts, sequences, side="right") - 1
         which[sequences == NO_SEQUENCE] = -1
         cuts = np.flatnonzero(np.diff(which)) + 1
-        if not len(cuts):
-            runs = [(int(which[0]), packets)]
-        else:
-            rows = np.split(np.arange(len(sequences), dtype=np.uint32), cuts)
-            runs = [(int(which[run[0]]), packets.gather(run)) for run in rows]
-        return [(self._chunks[at] if at >= 0 else None, part) for at, part in runs]
+        runs = np.split(np.arange(len(sequences), dtype=np.uint32), cuts)
+        return [
+            (self._chunks[which[run[0]]] if which[run[0]] >= 0 else None, packets.gather(run))
+            for run in runs
+        ]
 
     def _flush_ready(self) -> None:
         while self._chunks and self._chunks[0].left <= 0:
@@ -114,4 +125,4 @@ class Order:
         if (sequences[1:] < sequences[:-1]).any():
             order = np.argsort(sequences, kind="stable").astype(np.uint32)
             packets = packets.gather(order)
-        self._write(packets)
+        self._sink.write(Batch(packets))
