@@ -163,6 +163,8 @@ void fd_consumer_release(struct fd_consumer *consumer, uint32_t descriptor_end, 
     if (descriptor_end - consumer->released > consumer->taken - consumer->released ||
         byte_end - consumer->byte_released > consumer->byte_taken - consumer->byte_released)
         return;
+    if (consumer->handed - consumer->released < descriptor_end - consumer->released)
+        consumer->handed = descriptor_end; /* among the expired */
     consumer->released = descriptor_end;
     consumer->byte_released = byte_end;
     show_tails(consumer);

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -19,13 +20,15 @@ from fastdivert.columns import (
     row_number,
 )
 from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, HEADER_DTYPE, PARSED_DTYPE
-from fastdivert.enums import ChecksumFlag, Layer, Verdict
+from fastdivert.enums import ChecksumFlag, Event, Layer, Verdict
 from fastdivert.packet import Packet
 
 if TYPE_CHECKING:
     from fastdivert.filter import Filter
 
 Mask = npt.NDArray[np.bool_]
+
+_ALL_CHECKSUM_FLAGS = functools.reduce(operator.or_, ChecksumFlag)
 
 
 class Batch:
@@ -71,9 +74,8 @@ class Batch:
         found = None if addresses is None else _checked_addresses(addresses, len(packets))
         if layer is None:
             layer = Layer(int(found["Layer"][0])) if found is not None and len(found) else Layer(0)
-        if found is not None and (found["Layer"] != layer).any():
-            row = int(np.flatnonzero(found["Layer"] != layer)[0])
-            raise ValueError(f"address {row} is of layer {found['Layer'][row]}, not {int(layer)}")
+        if found is not None:
+            _check_kinds(found, Layer(layer))
         batch = cls(_core.Packets.from_sequence(packets, int(Layer(layer))))
         if found is not None:
             batch._packets.set_addresses(found)
@@ -225,18 +227,19 @@ class Batch:
         """
         layer = self._packets.layer
         base: Mapping[str, Any] = PARSED_DTYPE.fields or {}
-        columns = (
-            [column for column in header_columns(layer) if column.name not in base]
+        asked = (
+            header_columns(layer)
             if fields is None
-            else [find_column(name, layer) for name in fields]
+            else [find_column(name, layer) for name in dict.fromkeys(fields)]
         )
+        columns = [column for column in asked if column.name not in base]
         if not columns:
             parsed = np.empty(len(self), PARSED_DTYPE)
             self._packets.parsed_into(parsed)
             return parsed
         offsets, at = [], PARSED_DTYPE.itemsize
         for column in columns:
-            at += -at % column.dtype.itemsize
+            at += -at % column.stored.itemsize
             offsets.append(at)
             at += column.width
         dtype = np.dtype(
@@ -291,9 +294,11 @@ class Batch:
         could not (no packet, a fragment, a cut packet). ``"verify"`` returns an
         array of CHECKSUM_DTYPE and changes nothing.
         """
+        if int(flags) & ~int(_ALL_CHECKSUM_FLAGS):
+            raise ValueError(f"flags {int(flags):#x} have bits that no ChecksumFlag has")
         if action == "update":
             done = np.empty(len(self), np.bool_)
-            self._packets.update_checksums(int(ChecksumFlag(flags)), done)
+            self._packets.update_checksums(int(flags), done)
             return done
         if action != "verify":
             raise ValueError(f"checksums: {action!r} is neither 'update' nor 'verify'")
@@ -307,7 +312,7 @@ class Batch:
     def hash(self, seed: int = 0) -> npt.NDArray[np.uint64]:
         """WinDivertHelperHashPacket of each packet: uint64; 0 for what is cut or no packet."""
         out = np.empty(len(self), np.uint64)
-        self._packets.hashes(seed, out)
+        self._packets.hashes(operator.index(seed), out)
         return out
 
     def decrement_ttl(self, where: npt.ArrayLike | None = None) -> Mask:
@@ -342,7 +347,9 @@ class Batch:
 
     @addresses.setter
     def addresses(self, addresses: npt.ArrayLike) -> None:
-        self._packets.set_addresses(_checked_addresses(addresses, len(self)))
+        found = _checked_addresses(addresses, len(self))
+        _check_kinds(found, self.layer)
+        self._packets.set_addresses(found)
 
     def _mask(self, where: npt.ArrayLike) -> Mask:
         mask = np.asarray(where)
@@ -362,7 +369,19 @@ def _checked_addresses(addresses: npt.ArrayLike, count: int) -> npt.NDArray[np.v
     return np.ascontiguousarray(np.broadcast_to(array, (count,)))
 
 
-@lru_cache(maxsize=256)
+def _check_kinds(addresses: npt.NDArray[np.void], layer: Layer) -> None:
+    """All are of this layer, and of events that exist."""
+    others = np.flatnonzero(addresses["Layer"] != layer)
+    if len(others):
+        found = addresses["Layer"][others[0]]
+        raise ValueError(f"address {others[0]} is of layer {found}, not {int(layer)}")
+    unknown = np.flatnonzero(addresses["Event"] > max(Event))
+    if len(unknown):
+        found = addresses["Event"][unknown[0]]
+        raise ValueError(f"address {unknown[0]} has event {found}; no event has that number")
+
+
+@functools.lru_cache(maxsize=256)
 def _compiled(text: str, layer: int) -> _core.Program:
     from fastdivert.filter import compile as compile_filter
 

@@ -30,6 +30,7 @@ class Column:
     width: int
     is_address: bool
     dtype: np.dtype[Any]
+    stored: np.dtype[Any]  # as the kernels read and write it: a flag may be in a wider word
     shape: tuple[int, ...]  # of one element
 
 
@@ -71,7 +72,8 @@ def find_column(name: str, layer: int) -> Column:
             raise KeyError(f"the index of {name!r} is out of range")
     shape = (16,) if width == 16 else ()
     dtype = _dtype_of(base, bits, width)
-    return Column(name, field, index, bits, width, style in (_IPV4, _IPV6), dtype, shape)
+    stored = np.dtype(f"u{width}") if dtype == np.bool_ and width > 1 else dtype
+    return Column(name, field, index, bits, width, style in (_IPV4, _IPV6), dtype, stored, shape)
 
 
 def header_columns(layer: int) -> list[Column]:
@@ -85,8 +87,9 @@ def header_columns(layer: int) -> list[Column]:
 
 def load_column(packets: Packets, column: Column) -> npt.NDArray[Any]:
     """The column as a new array; read-only, since writing to it would change nothing."""
-    values = np.empty((len(packets), *column.shape), column.dtype)
+    values = np.empty((len(packets), *column.shape), column.stored)
     packets.load(column.field, column.index, values, 0, column.width)
+    values = values.astype(column.dtype, copy=False)
     values.flags.writeable = False
     return values
 
@@ -99,9 +102,7 @@ def checked_values(column: Column, values: Any, count: int) -> npt.NDArray[Any]:
     """
     if column.is_address:
         values = _addresses(column, values)
-    array = np.asarray(values)
-    if array.dtype.kind not in "iub":
-        raise ValueError(f"{column.name}: values are {array.dtype}; whole numbers are needed")
+    array = _whole_numbers(column, values)
     wanted = (count, *column.shape)
     if array.shape not in (wanted, column.shape):
         raise ValueError(f"{column.name}: values have shape {array.shape}; {wanted} is needed")
@@ -110,10 +111,23 @@ def checked_values(column: Column, values: Any, count: int) -> npt.NDArray[Any]:
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         place = f" at index {where[0]}" if where else ""
-        raise ValueError(
-            f"{column.name}: {array[where]}{place} is not from {low} to {high}"
-        )
-    return np.ascontiguousarray(np.broadcast_to(array, wanted), column.dtype)
+        raise ValueError(f"{column.name}: {array[where]}{place} is not from {low} to {high}")
+    return np.ascontiguousarray(np.broadcast_to(array, wanted), column.stored)
+
+
+def _whole_numbers(column: Column, values: Any) -> npt.NDArray[Any]:
+    """values as an array; of dtype object if numpy has no integers that hold them."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{column.name}: {error}") from None
+    if array.dtype.kind in "iub":
+        return array
+    # Of huge ints in a list numpy makes floats or objects: look at them as they were given.
+    exact = array if isinstance(values, np.ndarray) else np.asarray(values, object)
+    if exact.dtype == object and all(isinstance(value, (int, np.integer)) for value in exact.flat):
+        return exact
+    raise ValueError(f"{column.name}: values are {array.dtype}; whole numbers are needed")
 
 
 def _bounds(column: Column) -> tuple[int, int]:
@@ -127,15 +141,28 @@ def _bounds(column: Column) -> tuple[int, int]:
 
 def _addresses(column: Column, values: Any) -> Any:
     """Text and bytes to the numbers that the column holds."""
-    from fastdivert.filter.address import parse_ipv4, parse_ipv6
-
     if isinstance(values, str):
-        if column.width == 4:
-            return np.uint32(parse_ipv4(values))
-        return np.frombuffer(parse_ipv6(values), np.uint8)
+        return _parse_address(column, values, "")
     if isinstance(values, (bytes, bytearray, memoryview)):
         return np.frombuffer(values, np.uint8)
+    if isinstance(values, (list, tuple, np.ndarray)) and len(np.shape(values)) == 1:
+        if len(values) and all(isinstance(value, str) for value in values):
+            return [
+                _parse_address(column, value, f" at index {row}")
+                for row, value in enumerate(values)
+            ]
     return values
+
+
+def _parse_address(column: Column, text: str, place: str) -> Any:
+    from fastdivert.filter.address import parse_ipv4, parse_ipv6
+
+    try:
+        if column.width == 4:
+            return np.uint32(parse_ipv4(text))
+        return np.frombuffer(parse_ipv6(text), np.uint8)
+    except ValueError as error:
+        raise ValueError(f"{column.name}{place}: {error}") from None
 
 
 def scalar(column: Column, array: npt.NDArray[Any]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastdivert.columns import checked_values, find_column, scalar
+from fastdivert.enums import Event, Layer
 
 if TYPE_CHECKING:
     from fastdivert.batch import Batch
@@ -29,15 +30,15 @@ class Packet:
 
     def __getitem__(self, name: str) -> Any:
         column = find_column(name, self._batch.layer)
-        value = np.empty(column.shape, column.dtype)
+        value = np.empty(column.shape, column.stored)
         has = self._batch._packets.load_one(self._row, column.field, column.index, value)
-        return scalar(column, value) if has else None
+        return scalar(column, value.astype(column.dtype, copy=False)) if has else None
 
     def __setitem__(self, name: str, value: Any) -> None:
         column = find_column(name, self._batch.layer)
-        values = checked_values(column, value, 1)
         if not self._batch._packets.writable(column.field):
             raise ValueError(f"{name!r} cannot be written")
+        values = checked_values(column, value, 1)
         self._batch._packets.store_one(self._row, column.field, column.index, values)
 
     @property
@@ -57,6 +58,11 @@ class Packet:
     @payload.setter
     def payload(self, data: bytes) -> None:
         self._batch.replace_payload(self._row, data)
+
+    @property
+    def link(self) -> npt.NDArray[np.uint8]:
+        """The link-layer header that a capture kept before the packet: uint8, may be empty."""
+        return self._batch._bytes(self._row, "link")
 
     @property
     def header(self) -> np.void:
@@ -104,12 +110,17 @@ class Packet:
         return self[f"udp.{end}"] if port is None else port
 
     def __len__(self) -> int:
-        return int(self.header["captured"])
+        return self._batch._packets.packet_size(self._row)
 
     def __bytes__(self) -> bytes:
-        return self.raw.tobytes()
+        return self._batch._packets.packet_bytes(self._row)
 
     def __repr__(self) -> str:
+        if self._batch.released:
+            return f"<Packet {self._row}: released>"
+        if self._batch.layer > Layer.NETWORK_FORWARD:
+            event = Event(int(self.header["event"]))
+            return f"<Packet {self._row}: {event.name} at {self._batch.layer.name}>"
         ends = [
             f"{address}:{port}" if port is not None else str(address)
             for address, port in ((self.src_addr, self.src_port), (self.dst_addr, self.dst_port))

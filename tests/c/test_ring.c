@@ -194,6 +194,11 @@ static void oversize_is_dropped_and_counted(void)
     CHECK(put(&queue, 0, 65536, 0) != NULL); /* all of it */
     CHECK_EQ(queue.producer.fault, FD_RING_OK);
     close_queue(&queue);
+    open_queue(&queue, 32, 1u << 20); /* room in the ring, but not in its guard */
+    CHECK(put(&queue, 0, FD_CAPTURED_MAX + 1, 0) == NULL);
+    CHECK_EQ(queue.producer.counters.dropped[FD_DROP_OVERSIZE], 1);
+    CHECK(put(&queue, 0, FD_CAPTURED_MAX, 0) != NULL);
+    close_queue(&queue);
 }
 
 static void queue_length_bounds_the_records(void)
@@ -286,6 +291,8 @@ static void release_takes_only_what_was_taken(void)
     take_one(&queue, &record);
     fd_consumer_release(&queue.consumer, 2, 128); /* the second one was not taken */
     CHECK_EQ(queue.ring.header->descriptor_tail, 0);
+    fd_consumer_release(&queue.consumer, 2, 64);
+    CHECK_EQ(queue.ring.header->descriptor_tail, 0);
     fd_consumer_release(&queue.consumer, 1, 128);
     CHECK_EQ(queue.ring.header->descriptor_tail, 0);
     fd_consumer_release(&queue.consumer, 1, 64);
@@ -328,6 +335,17 @@ static void what_waited_too_long_expires(void)
     put_at(&queue, 1);
     CHECK_EQ(fd_consumer_take(&queue.consumer, 8, 30, records, &first), 0);
     CHECK_EQ(queue.ring.header->descriptor_tail, 6); /* nothing is out: at once */
+
+    put_at(&queue, 50);
+    CHECK_EQ(fd_consumer_take(&queue.consumer, 8, 30, records, &first), 1);
+    put_at(&queue, 1);
+    put_at(&queue, 1);
+    CHECK_EQ(fd_consumer_take(&queue.consumer, 1, 30, records, &first), 0);
+    fd_consumer_release(&queue.consumer, 8, 512); /* in the middle of the expired ones */
+    CHECK_EQ(queue.ring.header->descriptor_tail, 9);
+    put_at(&queue, 1);
+    CHECK_EQ(fd_consumer_take(&queue.consumer, 1, 30, records, &first), 0);
+    CHECK_EQ(queue.ring.header->descriptor_tail, 10);
     put_at(&queue, INT64_MIN);
     CHECK_EQ(fd_consumer_take(&queue.consumer, 8, INT64_MIN, records, &first), 1);
     close_queue(&queue);

@@ -88,13 +88,13 @@ def packet_body(order: str, first: bytes, ticks: int, frame: Frame, options: byt
 
 
 def write_rare_blocks(path: Path, frames: list[Frame]) -> None:
-    """Two sections, big- then little-endian; clocks of 2^-20 s and of 10^-12 s, with
+    """Two sections, big- then little-endian; clocks of 2^-20 s and of 10^-10 s, with
     offsets; enhanced (with direction and hash), simple and obsolete packet blocks
     among blocks that a reader does not know."""
     parts = []
     for order, resolution, units, offset in (
         (">", 0x80 | 20, 1 << 20, 1_000_000_000),
-        ("<", 12, 10**12, frames[0].seconds),
+        ("<", 10, 10**10, frames[0].seconds),
     ):
         parts += [section(order), interface(order, 1, resolution, offset, f"rare{order}")]
         parts.append(block(order, 0x0BAD, b"not for you"))

@@ -27,7 +27,7 @@ FILES = {
     "raw.pcap": ("ns pcap, raw IP", "the IP packets of icmp.pcap"),
     "rare-blocks.pcapng": (
         "pcapng, sections of both byte orders",
-        "EPB with flags, SPB, obsolete PB, unknown blocks; 2^-20 s and 10^-12 s with offsets",
+        "EPB with flags, SPB, obsolete PB, unknown blocks; 2^-20 s and 10^-10 s with offsets",
     ),
 }
 FILTERS = ("", "ip", "ipv6", "tcp", "udp", "icmp or icmpv6")
@@ -48,8 +48,11 @@ frame: rare-blocks.pcapng has two of those, and 24 packets.
 def count(path: Path, display_filter: str) -> int:
     """Frames that match; without reassembly, so that each fragment counts by itself."""
     lines = subprocess.run(
-        ("tshark", "-n", "-r", str(path), "-o", "ip.defragment:FALSE", "-Y", display_filter)
-        + ("-o", "ipv6.defragment:FALSE", "-T", "fields", "-e", "frame.number"),
+        (
+            *("tshark", "-n", "-r", str(path), "-Y", display_filter),
+            *("-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"),
+            *("-T", "fields", "-e", "frame.number"),
+        ),
         check=True,
         capture_output=True,
         text=True,

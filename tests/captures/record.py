@@ -214,9 +214,10 @@ def record_dns(stack: ExitStack) -> None:
     stack.enter_context(
         background(
             *(SERVER, "dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--user=root"),
-            *("--conf-file=/dev/null", "--pid-file=", "--host-record=www.example,10.77.0.2,fd77::2"),
-            *("--local=/example/", "--cname=alias.example,www.example"),
-            *(f"--txt-record=long.example,{'x' * 250},{'y' * 250},{'z' * 250}",),
+            *("--conf-file=/dev/null", "--pid-file=", "--local=/example/"),
+            "--host-record=www.example,10.77.0.2,fd77::2",
+            "--cname=alias.example,www.example",
+            f"--txt-record=long.example,{'x' * 250},{'y' * 250},{'z' * 250}",
         )
     )
     with tcpdump("dns.pcap", "--time-stamp-precision=micro", "port", "53"):

@@ -5,20 +5,9 @@
  * and what was read must come back the same after it was written in each
  * format and read again.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "capture_reader.h"
 #include "capture_writer.h"
-
-#define CHECK(condition)                                                          \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                              \
-        }                                                                         \
-    } while (0)
+#include "fuzz.h"
 
 struct rows {
     struct fd_descriptor *descriptors;
@@ -31,7 +20,7 @@ static void *allocate(size_t size)
 {
     void *memory = malloc(size > 0 ? size : 1);
 
-    CHECK(memory != NULL);
+    REQUIRE(memory != NULL);
     return memory;
 }
 
@@ -51,20 +40,20 @@ static void check_row(const struct fd_capture_reader *reader, const struct rows 
     uint64_t at = (uint64_t)(record->packet - reader->base);
     volatile uint8_t touched = 0;
 
-    CHECK(at <= reader->size && record->captured <= reader->size - at);
-    CHECK(record->l2_length <= at && record->l2_length <= FD_L2_MAX);
-    CHECK(at == origin + descriptor->offset);
-    CHECK(record->captured == descriptor->captured);
-    CHECK(record->captured <= FD_CAPTURED_MAX);
-    CHECK(record->l2_length == descriptor->l2_length);
-    CHECK(descriptor->captured <= descriptor->length);
-    CHECK(((descriptor->flags & FD_FLAG_TRUNCATED) != 0) ==
+    REQUIRE(at <= reader->size && record->captured <= reader->size - at);
+    REQUIRE(record->l2_length <= at && record->l2_length <= FD_L2_MAX);
+    REQUIRE(at == origin + descriptor->offset);
+    REQUIRE(record->captured == descriptor->captured);
+    REQUIRE(record->captured <= FD_CAPTURED_MAX);
+    REQUIRE(record->l2_length == descriptor->l2_length);
+    REQUIRE(descriptor->captured <= descriptor->length);
+    REQUIRE(((descriptor->flags & FD_FLAG_TRUNCATED) != 0) ==
           (descriptor->captured < descriptor->length));
-    CHECK(((descriptor->flags & FD_FLAG_MALFORMED) != 0) == (parsed->headers == 0));
-    CHECK(parsed->payload_offset <= record->captured);
-    CHECK(parsed->payload_length <= record->captured - parsed->payload_offset);
-    CHECK(descriptor->sequence == i);
-    CHECK(descriptor->link < FD_LINK_COUNT);
+    REQUIRE(((descriptor->flags & FD_FLAG_MALFORMED) != 0) == (parsed->headers == 0));
+    REQUIRE(parsed->payload_offset <= record->captured);
+    REQUIRE(parsed->payload_length <= record->captured - parsed->payload_offset);
+    REQUIRE(descriptor->sequence == i);
+    REQUIRE(descriptor->link < FD_LINK_COUNT);
     for (const uint8_t *p = record->packet - record->l2_length;
          p < record->packet + record->captured; p++)
         touched ^= *p;
@@ -95,14 +84,14 @@ static void read_all(struct fd_capture_reader *reader, uint8_t *base, size_t siz
         for (uint32_t i = rows->count; i < rows->count + got; i++)
             check_row(reader, rows, i, origin);
         rows->count += got;
-        CHECK(rows->count < most);
+        REQUIRE(rows->count < most);
     }
     for (uint32_t i = 0; i < reader->interface_count; i++)
-        CHECK(reader->interfaces[i].name_offset <= size &&
-              reader->interfaces[i].name_length <= size - reader->interfaces[i].name_offset);
-    CHECK(reader->packets == rows->count);
-    CHECK(reader->fault_offset <= size);
-    CHECK(reader->fault != FD_CAPTURE_OK || reader->position == size);
+        REQUIRE(reader->interfaces[i].name_offset <= size &&
+                reader->interfaces[i].name_length <= size - reader->interfaces[i].name_offset);
+    REQUIRE(reader->packets == rows->count);
+    REQUIRE(reader->fault_offset <= size);
+    REQUIRE(reader->fault != FD_CAPTURE_OK || reader->position == size);
 }
 
 static int is_refusal(enum fd_capture_fault fault)
@@ -130,18 +119,25 @@ static uint8_t *write_all(struct fd_capture_writer *writer, const struct rows *r
         piece = fd_capture_write_size(writer, rows->descriptors + from, rows->records + from,
                                       to - from);
         if (writer->fault != FD_CAPTURE_OK) {
-            CHECK(piece == 0 && is_refusal(writer->fault) && writer->fault_index < to - from);
+            REQUIRE(piece == 0 && is_refusal(writer->fault) && writer->fault_index < to - from);
             to = from + writer->fault_index;
             piece = fd_capture_write_size(writer, rows->descriptors + from, rows->records + from,
                                           to - from);
-            CHECK(writer->fault == FD_CAPTURE_OK);
+            REQUIRE(writer->fault == FD_CAPTURE_OK);
+        }
+        if (piece > 0) { /* one byte less is refused, and changes nothing */
+            exact = malloc(piece - 1);
+            REQUIRE(fd_capture_write(writer, rows->descriptors + from, rows->records + from,
+                                     to - from, exact, piece - 1) == 0);
+            REQUIRE(writer->fault == FD_CAPTURE_NO_ROOM);
+            free(exact);
         }
         exact = allocate(piece);
-        CHECK(fd_capture_write(writer, rows->descriptors + from, rows->records + from, to - from,
+        REQUIRE(fd_capture_write(writer, rows->descriptors + from, rows->records + from, to - from,
                                exact, piece) == piece);
-        CHECK(writer->fault == FD_CAPTURE_OK);
+        REQUIRE(writer->fault == FD_CAPTURE_OK);
         file = realloc(file, *size + piece + 1);
-        CHECK(file != NULL);
+        REQUIRE(file != NULL);
         memcpy(file + *size, exact, piece);
         free(exact);
         *size += piece;
@@ -174,9 +170,9 @@ static void check_same(const struct rows *was, uint32_t i, const struct rows *is
     }
     if (writer->link == FD_LINK_NONE) /* said by the cooked header alone */
         expected.flags &= ~(uint32_t)FD_FLAG_LOOPBACK;
-    CHECK(memcmp(&expected, found, sizeof(expected)) == 0);
-    CHECK(memcmp(&was->parsed[i], &is->parsed[j], sizeof(was->parsed[i])) == 0);
-    CHECK(memcmp(before->packet - expected.l2_length, after->packet - expected.l2_length,
+    REQUIRE(memcmp(&expected, found, sizeof(expected)) == 0);
+    REQUIRE(memcmp(&was->parsed[i], &is->parsed[j], sizeof(was->parsed[i])) == 0);
+    REQUIRE(memcmp(before->packet - expected.l2_length, after->packet - expected.l2_length,
                  after->captured + expected.l2_length) == 0);
 }
 
@@ -193,9 +189,9 @@ static void round_trip(const struct rows *rows, enum fd_capture_format format, u
     fd_capture_writer_init(&writer, format, link, nanosecond);
     file = write_all(&writer, rows, kept, &kept_count, &size);
     read_all(&reader, file, size, 7, &again);
-    CHECK(reader.fault == FD_CAPTURE_OK);
-    CHECK(reader.format == format);
-    CHECK(again.count == kept_count && writer.packets == kept_count);
+    REQUIRE(reader.fault == FD_CAPTURE_OK);
+    REQUIRE(reader.format == format);
+    REQUIRE(again.count == kept_count && writer.packets == kept_count);
     for (uint32_t j = 0; j < kept_count; j++)
         check_same(rows, kept[j], &again, j, &writer);
     release(&again);
@@ -208,12 +204,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fd_capture_reader reader;
-    uint8_t *copy = malloc(size > 0 ? size : 1);
+    uint8_t *copy = exact_copy(data, size);
     struct rows rows;
     uint8_t link;
 
-    CHECK(copy != NULL);
-    memcpy(copy, data, size);
     memset(&reader, 0xee, sizeof(reader));
     read_all(&reader, copy, size, size > 0 ? 1u + data[size - 1] % 64u : 1u, &rows);
     link = rows.count > 0 && rows.descriptors[0].link < FD_LINK_OTHER ? rows.descriptors[0].link

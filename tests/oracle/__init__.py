@@ -13,12 +13,16 @@ the condition of a conditional): ``compile_isolated`` survives that.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _binding = pytest.importorskip("pydivert.bpf", reason="pydivert's library is the oracle")
 _library = _binding.libebpfdivert
@@ -108,19 +112,47 @@ def evaluate(text: str, packet: bytes | None, address: Any) -> bool:
     )
     if status < 0:
         raise OracleError(f"eval_filter returned {status}")
-    return status != 0
+    return bool(status != 0)
 
 
-def checksums(packet: bytes, address: Any = None, flags: int = 0) -> tuple[bytes, bytes]:
-    """The packet with its checksums calculated, and the address (80 bytes) as updated."""
-    buffer = ctypes.create_string_buffer(packet, max(len(packet), 1))
+class Subjects:
+    """Packets (None for events) with their addresses, to be asked of over and over."""
+
+    def __init__(self, packets: Sequence[bytes | None], addresses: Sequence[Any]) -> None:
+        self._rows = []
+        for packet, address in zip(packets, addresses, strict=True):
+            length = 0 if packet is None else len(packet)
+            buffer = None if packet is None else ctypes.create_string_buffer(packet, length + 1)
+            self._rows.append((buffer, length, ctypes.byref(_address(address))))
+
+    def evaluate(self, text: str) -> list[bool | None]:
+        """What the filter says of each; None where the reference takes it for no packet."""
+        ask, data = _library.ebpfdivert_helper_eval_filter, _text(text)
+        verdicts: dict[int, bool | None] = {0: False, 1: True, -errno.EINVAL: None}
+        return [verdicts[ask(data, *row)] for row in self._rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Checksummed:
+    """What the reference made of a packet whose checksums it was asked to calculate."""
+
+    done: bool
+    packet: bytes
+    address: bytes
+
+
+def checksums(packet: bytes, address: Any = None, flags: int = 0) -> Checksummed:
+    """WinDivertHelperCalcChecksums; not done for no packet, and for one that is not whole.
+
+    Zeros lie behind the packet: the reference reads on there if the TCP data
+    offset points behind the end.
+    """
+    buffer = ctypes.create_string_buffer(packet, len(packet) + 64)
     updated = Address() if address is None else Address.from_buffer_copy(bytes(_address(address)))
     status = _library.ebpfdivert_helper_calc_checksums(
         buffer, len(packet), ctypes.byref(updated), flags
     )
-    if status < 0:
-        raise OracleError(f"calc_checksums returned {status}")
-    return buffer.raw[: len(packet)], bytes(updated)
+    return Checksummed(status >= 0, buffer.raw[: len(packet)], bytes(updated))
 
 
 def hash(packet: bytes, seed: int = 0) -> int:

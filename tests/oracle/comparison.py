@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -215,7 +216,7 @@ def _has_minus_zero(tokens: list[Token]) -> bool:
         first.kind is Kind.MINUS
         and second.kind in (Kind.NUMBER, Kind.IPV4, Kind.IPV6)
         and second.number == 0
-        for first, second in zip(tokens, tokens[1:], strict=False)
+        for first, second in pairwise(tokens)
     )
 
 
@@ -226,13 +227,13 @@ def _compare_error(text: str, layer: Layer, error: FilterError) -> Verdict:
     assert 0 <= error.position <= len(text), (text, error.position)
     assert error.text == text
     # Only a syntax error with a '?' behind it can crash the reference.
-    ask = oracle.compile_isolated if "?" in text else oracle.compile
-    theirs = ask(text, layer)
+    may_crash = "?" in text and _is_syntax_error(text, layer)
+    theirs = (oracle.compile_isolated if may_crash else oracle.compile)(text, layer)
     if theirs is not None and not theirs.ok and theirs.position == error.position:
         return Verdict.SAME_ERROR
     where = (text, layer.name, str(error), theirs)
     if text.startswith("@"):
-        assert theirs is not None and not theirs.ok and theirs.position == 0, where
+        assert theirs == oracle.Compiled(False, 0, "Filter object is invalid"), where
         return Verdict.OBJECT_POSITION
     for rewrite, verdict in ((_without_lone_b, Verdict.LONE_B), (_lenient, Verdict.ADDRESS)):
         rewritten = rewrite(text)
@@ -249,6 +250,7 @@ def _compare_error(text: str, layer: Layer, error: FilterError) -> Verdict:
 
 
 def _their_ok(text: str, layer: Layer) -> bool:
+    """Whether the reference compiles it; a rewritten filter may be broken otherwise too."""
     theirs = oracle.compile_isolated(text, layer)
     return theirs is not None and theirs.ok
 
@@ -305,8 +307,7 @@ def _position_after_groups(tokens: list[Token], place: int) -> int | None:
             # From here on out the error is at this token.
             break
         place += 1
-    final = place
-    return final
+    return place
 
 
 def _words(text: str) -> Iterator[re.Match[str]]:

@@ -58,9 +58,8 @@ def _expression(rng: Random, layer: Layer, tests: int, depth: int) -> str:
                 words = rng.choice((("and", "&&"), ("or", "||")))
             parts.append(rng.choice(words))
         text = _expression(rng, layer, size, depth + 1)
-        if size > 1 and not mixed and not (text[0] == "(" and _is_one_group(text)):
-            text = f"({text})"
-        elif rng.random() < 0.05:
+        needed = size > 1 and not mixed and not (text[0] == "(" and _is_one_group(text))
+        if needed or rng.random() < 0.05:
             text = f"({text})"
         parts.append(text)
     return rng.choice(_SPACES).join(parts)
@@ -97,8 +96,8 @@ def random_test(rng: Random, layer: Layer) -> str:
     """One test, with or without ``not``, operator and constant."""
     field = rng.choice(_FIELDS[layer])
     negation = ""
-    while rng.random() < 0.15:
-        negation += rng.choice(("not ", "!", "! ", "not\t"))
+    if rng.random() > 0.85:
+        negation = "".join(rng.choices(("not ", "!", "! ", "not\t"), k=rng.choice((1, 1, 1, 2))))
     space = rng.choice(("", " ", " ", " "))
     subject = field.name + _index(rng, field)
     if rng.random() < (0.7 if field.style is Style.BOOL else 0.1):
@@ -146,6 +145,7 @@ def _constant(rng: Random, field: Field, layer: Layer) -> str:
 
 
 def random_ipv4(rng: Random) -> str:
+    """An IPv4 address, at times with a part that has leading zeros."""
     parts = [str(rng.choice((0, 1, 10, 127, 255, rng.randint(0, 255)))) for _ in range(4)]
     if rng.random() < 0.1:
         parts[rng.randrange(4)] = "0" + rng.choice(parts)
@@ -169,7 +169,7 @@ def random_address(rng: Random) -> str:
     stop = rng.randint(start, 8)
     text = ":".join(texts[:start]) + "::" + ":".join(texts[stop:])
     # With a colon behind it, a word of 39 characters is too long.
-    return text if len(text) < 39 else text[:4] + "::"
+    return text if len(text) < 39 else f"{groups[0]:x}::{groups[7]:x}"
 
 
 def mutate(rng: Random, text: str) -> str:

@@ -200,7 +200,7 @@ cdef class Packets:
         out.allocate(<uint32_t>total, (<Packets>parts[0]).rows.layer)
         out.own_descriptors()
         out.memory = Memory(None)
-        # The parts may be edited without our lock: never keep a parse result.
+        # All of them may now be edited without each other's lock: never keep a parse result.
         out.memory.exposed = True
         for part in parts:
             part.enter()
@@ -212,6 +212,7 @@ cdef class Packets:
                     out.rows.records[at + k] = part.rows.records[k]
                 at += part.rows.count
                 out.memory.owners.extend(part.memory.owners)
+                part.memory.exposed = True
             finally:
                 part.leave()
         return out
@@ -240,11 +241,12 @@ cdef class Packets:
 
     def release(self):
         """Gives the bytes up. Views that were taken keep their own hold on them."""
-        if self.memory is None or self.released:
-            return
-        self.enter()
         cdef Memory memory = self.memory
-        self.released = True
+        if memory is None or self.released:
+            return
+        with nogil:
+            PyThread_acquire_lock(memory.lock, 1)
+        self.released = True # another thread may have been first, to the same end
         self.descriptor_owner = None
         self.memory = None
         PyThread_release_lock(memory.lock)
@@ -278,6 +280,24 @@ cdef class Packets:
                 return view_of(self.memory.owners, record.packet - record.l2_length,
                                record.l2_length)
             return view_of(self.memory.owners, record.packet, record.captured)
+        finally:
+            self.leave()
+
+    def packet_size(self, uint32_t row):
+        """Bytes of one row's packet that are here."""
+        self.enter()
+        try:
+            self.check_row(row)
+            return self.rows.records[row].captured
+        finally:
+            self.leave()
+
+    def packet_bytes(self, uint32_t row):
+        """A copy of one row's packet; unlike a view it leaves parse results worth keeping."""
+        self.enter()
+        try:
+            self.check_row(row)
+            return self.rows.records[row].packet[:self.rows.records[row].captured]
         finally:
             self.leave()
 

@@ -6,11 +6,22 @@
 #include "core/program.h"
 #include "rows.h"
 
-/* Rows [begin, begin + count): the low 32 bits of the field into values (0
- * where it is missing) and 0xff or 0 into present. For fields of at most 32
- * bits, and the low word of IPv4 addresses; rows must be parsed. */
-void fd_column_block(const struct fd_rows *rows, uint32_t begin, uint32_t count, unsigned field,
-                     int32_t index, uint32_t *values, uint8_t *present);
+/* At most FD_BLOCK parsed rows. Which headers a row has is asked of every
+ * column, so it is gathered once, side by side. */
+struct fd_block {
+    const struct fd_rows *rows;
+    uint32_t begin;
+    uint32_t count;
+    uint8_t headers[FD_BLOCK]; /* 0 behind count */
+};
+
+void fd_block_open(struct fd_block *block, const struct fd_rows *rows, uint32_t begin);
+
+/* The low 32 bits of the field into values (0 where it is missing) and 0xff or
+ * 0 into present; behind count 0. For fields of at most 32 bits, and the low
+ * word of IPv4 addresses. */
+void fd_column_block(const struct fd_block *block, unsigned field, int32_t index,
+                     uint32_t *restrict values, uint8_t *restrict present);
 
 /* Bytes of one element of fd_column_load's output. */
 unsigned fd_column_width(unsigned field);

@@ -150,13 +150,14 @@ static int compare_wide(const struct fd_filter_test *test, const struct fd_value
 }
 
 /* Timestamps and IPv6 addresses: only for the rows that came here. */
-static void test_wide(const struct fd_rows *rows, uint32_t begin, uint32_t count,
-                      const struct fd_filter_test *test, const uint8_t *reached, uint8_t *outcome) {
+static void test_wide(const struct fd_block *block, const struct fd_filter_test *test,
+                      const uint8_t *reached, uint8_t *outcome) {
+    const struct fd_rows *rows = block->rows;
     memset(outcome, 0, FD_BLOCK);
-    for (uint32_t k = 0; k < count; k++) {
+    for (uint32_t k = 0; k < block->count; k++) {
         if (!reached[k])
             continue;
-        uint32_t row = begin + k;
+        uint32_t row = block->begin + k;
         const struct fd_subject subject = {&rows->descriptors[row], rows->records[row].packet,
                                            rows->records[row].captured, &rows->parsed[row]};
         struct fd_value value;
@@ -165,20 +166,17 @@ static void test_wide(const struct fd_rows *rows, uint32_t begin, uint32_t count
     }
 }
 
-static void test_block(const struct plan *plan, const struct fd_rows *rows, uint32_t begin,
-                       uint32_t count, uint32_t t, uint8_t *outcome) {
+static void test_block(const struct plan *plan, const struct fd_block *block, uint32_t t,
+                       uint8_t *outcome) {
     const struct fd_filter_test *test = &plan->program->test[t];
     if (plan->column[t] == NO_COLUMN) {
-        test_wide(rows, begin, count, test, plan->reach[t], outcome);
+        test_wide(block, test, plan->reach[t], outcome);
         return;
     }
     struct column *column = &plan->cache[plan->column[t]];
-    if (column->block != begin) {
-        fd_column_block(rows, begin, count, column->field, column->index, column->values,
-                        column->present);
-        memset(column->values + count, 0, (FD_BLOCK - count) * sizeof column->values[0]);
-        memset(column->present + count, 0, FD_BLOCK - count);
-        column->block = begin;
+    if (column->block != block->begin) {
+        fd_column_block(block, column->field, column->index, column->values, column->present);
+        column->block = block->begin;
     }
     int comparison = high_words(test);
     if (comparison == 0)
@@ -199,24 +197,23 @@ static void forward(const struct plan *plan, uint8_t *accepted, uint16_t target,
         to[k] |= from[k] & (outcome[k] ^ flip);
 }
 
-static void match_block(const struct plan *plan, const struct fd_rows *rows, uint32_t begin,
-                        uint32_t count, uint8_t *matches) {
+static void match_block(const struct plan *plan, const struct fd_block *block, uint8_t *matches) {
     const struct fd_program *program = plan->program;
     uint8_t accepted[FD_BLOCK] = {0};
     uint8_t outcome[FD_BLOCK];
     memset(plan->reach, 0, program->length * sizeof *plan->reach);
-    for (uint32_t k = 0; k < count; k++)
-        plan->reach[0][k] = (uint8_t) - (rows->parsed[begin + k].headers != 0);
+    for (uint32_t k = 0; k < FD_BLOCK; k++)
+        plan->reach[0][k] = (uint8_t) - (block->headers[k] != 0);
     for (uint32_t t = 0; t < program->length; t++) {
         const uint8_t *reached = plan->reach[t];
         if (!any(reached))
             continue;
-        test_block(plan, rows, begin, count, t, outcome);
+        test_block(plan, block, t, outcome);
         forward(plan, accepted, program->test[t].success, reached, outcome, 0x00);
         forward(plan, accepted, program->test[t].failure, reached, outcome, 0xff);
     }
-    for (uint32_t k = 0; k < count; k++)
-        matches[begin + k] = accepted[k] & 1;
+    for (uint32_t k = 0; k < block->count; k++)
+        matches[block->begin + k] = accepted[k] & 1;
 }
 
 int fd_match(const struct fd_rows *rows, const struct fd_program *program, int parse,
@@ -229,10 +226,11 @@ int fd_match(const struct fd_rows *rows, const struct fd_program *program, int p
     if (plan_make(&plan, program) < 0)
         return -1;
     for (uint32_t begin = 0; begin < rows->count; begin += FD_BLOCK) {
-        uint32_t count = rows->count - begin < FD_BLOCK ? rows->count - begin : FD_BLOCK;
+        struct fd_block block;
         if (parse)
-            fd_rows_parse(rows, begin, begin + count);
-        match_block(&plan, rows, begin, count, matches);
+            fd_rows_parse(rows, begin, rows->count - begin < FD_BLOCK ? rows->count : begin + FD_BLOCK);
+        fd_block_open(&block, rows, begin);
+        match_block(&plan, &block, matches);
     }
     plan_free(&plan);
     return 0;

@@ -36,7 +36,8 @@ void fd_payload_replace(const struct fd_rows *rows, uint32_t row, const uint8_t 
         put16(to + 4, size - IPV6_HEADER);
     else
         put16(to + 2, size);
-    if (parsed->headers & FD_HAS(FD_HEADER_UDP))
+    /* In a first fragment the UDP length is that of the whole datagram. */
+    if (parsed->headers & FD_HAS(FD_HEADER_UDP) && !(parsed->state & FD_PARSED_MORE_FRAGMENTS))
         put16(to + parsed->l4_offset + 4, size - parsed->l4_offset);
     record->packet = to;
     record->captured = size;

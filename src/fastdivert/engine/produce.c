@@ -20,6 +20,11 @@ static int queue_row(struct fd_producer *producer, const struct fd_rows *rows, u
     to->l2_length = own.l2_length;
     to->layer = (uint8_t)rows->layer;
     to->verdict = FD_VERDICT_PASS;
+    /* Headers are the user's to write, but a kind that does not exist would kill the ring. */
+    if (to->event >= FD_EVENT_COUNT)
+        to->event = FD_EVENT_NETWORK_PACKET;
+    if (to->link >= FD_LINK_OTHER)
+        to->link = FD_LINK_NONE;
     to->flags |= set_flags;
     fd_describe(&rows->parsed[row], from->captured, to);
     memcpy(packet - from->l2_length, from->packet - from->l2_length,

@@ -17,6 +17,7 @@ from .fields import IPV4_MAPPED
 _DIGITS: Final = frozenset("0123456789")
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _GROUPS: Final = 8
+_GROUPS_BEFORE_IPV4_MAX: Final = 5
 
 
 class AddressError(ValueError):
@@ -75,26 +76,17 @@ def ipv6_from_text(text: str) -> int:
     left: list[int] = []
     right: list[int] | None = None
     groups = left
-    ipv4: int | None = None
     position = 0
-    if text.startswith(":"):
-        if not text.startswith("::"):
-            raise AddressError(text, "IPv6", "a single ':'", 0)
+    if text.startswith("::"):
         groups = right = []
         position = 2
     while position < len(text):
         stop = text.find(":", position)
         group = text[position:] if stop < 0 else text[position:stop]
-        if "." in group:
-            if stop >= 0 or len(left) >= 6:
-                raise AddressError(text, "IPv6", f"{group!r} is no group", position)
+        if stop < 0 and "." in group and len(left) <= _GROUPS_BEFORE_IPV4_MAX:
             ipv4 = _parse_ipv4(group, position, text, "IPv6")
-            break
-        if not 1 <= len(group) <= 4 or not _HEX_DIGITS.issuperset(group):
-            raise AddressError(
-                text, "IPv6", f"{group!r} is no group of 1 to 4 hex digits", position
-            )
-        groups.append(int(group, 16))
+            return _with_ipv4_tail(text, position, _assembled(text, left, right or [], 2), ipv4)
+        groups.append(_parse_group(group, text, position))
         if stop < 0:
             break
         position = stop + 1
@@ -104,25 +96,34 @@ def ipv6_from_text(text: str) -> int:
             groups = right = []
             position += 1
         elif position == len(text):
-            raise AddressError(text, "IPv6", "a single ':'", stop)
+            raise AddressError(text, "IPv6", "a single ':' at its end", stop)
+    if right is None and len(left) < _GROUPS:
+        raise AddressError(text, "IPv6", f"{len(left)} groups, not {_GROUPS}", 0)
+    return _assembled(text, left, right or [], 0)
 
-    written = len(left) + len(right or ()) + (2 if ipv4 is not None else 0)
-    if written > _GROUPS or (written < _GROUPS and right is None and ipv4 is None):
-        raise AddressError(text, "IPv6", f"{written} groups, not 8", 0)
+
+def _parse_group(group: str, text: str, position: int) -> int:
+    if not 1 <= len(group) <= 4 or not _HEX_DIGITS.issuperset(group):
+        problem = f"{group!r} is no group of 1 to 4 hex digits"
+        raise AddressError(text, "IPv6", problem, position)
+    return int(group, 16)
+
+
+def _assembled(text: str, left: list[int], right: list[int], tail: int) -> int:
+    """The groups left and right of ``::``, with so many zero groups behind them."""
+    written = len(left) + len(right) + tail
+    if written > _GROUPS:
+        raise AddressError(text, "IPv6", f"{written} groups, not {_GROUPS}", 0)
     address = 0
-    for group_value in left:
-        address = address << 16 | group_value
-    address <<= 16 * (_GROUPS - len(left))
-    tail = 0
-    for group_value in right or ():
-        tail = tail << 16 | group_value
-    if ipv4 is None:
-        return address | tail
-    prefix = address | tail << 32
+    for group in (*left, *[0] * (_GROUPS - written), *right, *[0] * tail):
+        address = address << 16 | group
+    return address
+
+
+def _with_ipv4_tail(text: str, position: int, prefix: int, ipv4: int) -> int:
     if prefix not in (0, IPV4_MAPPED):
-        raise AddressError(
-            text, "IPv6", "an IPv4 tail outside of ::a.b.c.d and ::ffff:a.b.c.d", position
-        )
+        problem = "an IPv4 tail outside of ::a.b.c.d and ::ffff:a.b.c.d"
+        raise AddressError(text, "IPv6", problem, position)
     return prefix | ipv4
 
 

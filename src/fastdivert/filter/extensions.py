@@ -102,8 +102,8 @@ def membership(field: Field, index: int, intervals: list[Interval], *, inside: b
 def _merged(intervals: list[Interval], domain: Interval) -> list[Interval]:
     """The intervals within the domain, sorted, and joined where they touch."""
     merged: list[Interval] = []
-    for lowest, highest in sorted(intervals):
-        lowest, highest = max(lowest, domain[0]), min(highest, domain[1])
+    for start, end in sorted(intervals):
+        lowest, highest = max(start, domain[0]), min(end, domain[1])
         if lowest > highest:
             continue
         if merged and lowest <= merged[-1][1] + 1:

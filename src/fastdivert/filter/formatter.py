@@ -41,9 +41,9 @@ def format_program(program: Program) -> str:
     has. ``FilterError`` if none does: then the program is above the limits of a
     filter text and has a constant that a filter object has no room for.
     """
-    expressions = [expression_of(program), expression_of(program, exchange=True)]
     for compact in (False, True):
-        for expression in expressions:
+        for exchange in (False, True):
+            expression = expression_of(program, exchange=exchange)
             if expression is not None:
                 text = expression_text(expression, program.layer, compact=compact)
                 if _compiles_to(text, program):

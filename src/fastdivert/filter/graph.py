@@ -27,11 +27,14 @@ class Node:
         self.index = comparison.index
         self.operator = comparison.operator
         self.constant = comparison.constant
-        if self.field.style is Style.BOOL and self.constant == 1:
+        if (
+            self.field.style is Style.BOOL
+            and self.constant == 1
+            and self.operator in (Operator.EQ, Operator.NE)
+        ):
             # Canonical text writes tcp for tcp = 1, which reads as tcp != 0.
-            if self.operator in (Operator.EQ, Operator.NE):
-                self.operator = self.operator.negated
-                self.constant = 0
+            self.operator = self.operator.negated
+            self.constant = 0
         self.success: Target = False
         self.failure: Target = False
 

@@ -105,7 +105,10 @@ _SYMBOLS: Final[Mapping[str, _Word]] = {
 
 # A colon starts a word only as the first of two (::1), else it is that of a
 # conditional; within a word it belongs to an IPv6 address.
-_PATTERN: Final = r"[ \t\n\r\f\v]*(?:((?:[A-Za-z0-9._]|:(?=:))[A-Za-z0-9._:]*)|(&&|\|\||[=!<>]=?|[()\[\]\-?:%s])|\Z)"
+_PATTERN: Final = (
+    r"[ \t\n\r\f\v]*"
+    r"(?:((?:[A-Za-z0-9._]|:(?=:))[A-Za-z0-9._:]*)|(&&|\|\||[=!<>]=?|[()\[\]\-?:%s])|\Z)"
+)
 _BASE: Final = re.compile(_PATTERN % "")
 _EXTENDED: Final = re.compile(_PATTERN % "{},/")
 _SPACE: Final = re.compile(r"[ \t\n\r\f\v]*")

@@ -6,12 +6,13 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass
-from typing import Final
-
-from fastdivert.enums import Layer
+from typing import TYPE_CHECKING, Final
 
 from .fields import ZERO, Field
 from .notation import comparison_text
+
+if TYPE_CHECKING:
+    from fastdivert.enums import Layer
 
 
 class Operator(enum.IntEnum):

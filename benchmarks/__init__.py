@@ -1,0 +1,1 @@
+"""How fast fastdivert is, beside its peers and a C loop: ``python -m benchmarks``."""

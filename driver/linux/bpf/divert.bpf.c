@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One handle's programs: every packet of every interface passes here, at tcx
+ * egress and tcx ingress. A packet that a handle put back is restored and let
+ * go; any other is parsed, judged by the handle's filter, and, if it matches,
+ * taken (or copied) into this CPU's queue.
+ */
+#include "parse.h"
+#include "record.h"
+#include "restore.h"
+
+#include "../../core/hash.c"
+
+/* The loader puts the generated filter in this function's place. What it says
+ * here keeps the compiler from knowing the arguments or the result. */
+static __attribute__((noinline)) int filter(struct __sk_buff *skb, struct fd_live_packet *packet)
+{
+    int result = 1;
+    __asm__ volatile("" : "+r"(result) : "r"(skb), "r"(packet) : "memory");
+    return result;
+}
+
+INLINE int is_group_or_own(const struct fd_live_packet *packet)
+{
+    uint32_t key[4] = {0, 0, 0, 0};
+    const uint32_t *ip = (const uint32_t *)packet->prefix;
+
+    if (packet->headers & FD_HAS(FD_HEADER_IP)) {
+        if (packet->prefix[16] >= 224) /* multicast and 255.255.255.255 */
+            return 1;
+        key[2] = NETWORK16(0xffff) << 16;
+        if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+            key[2] = 0xffff;
+        key[3] = ip[FD_IPV4_DESTINATION / 4];
+    } else {
+        if (packet->prefix[24] == 0xff)
+            return 1;
+        for (int i = 0; i < 4; i++)
+            key[i] = ip[FD_IPV6_DESTINATION / 4 + i];
+    }
+    return bpf_map_lookup_elem(&addresses, key) != 0;
+}
+
+/* Would the host keep this packet? Its address table says so at once; routes
+ * of type local and the like are the routing table's to answer. */
+INLINE int is_for_host(struct __sk_buff *skb, const struct fd_live_packet *packet)
+{
+    struct bpf_fib_lookup route = {0};
+    const uint32_t *ip = (const uint32_t *)packet->prefix;
+
+    if (skb->pkt_type == PACKET_BROADCAST || skb->pkt_type == PACKET_MULTICAST ||
+        is_group_or_own(packet))
+        return 1;
+    route.ifindex = skb->ifindex;
+    if (packet->headers & FD_HAS(FD_HEADER_IP)) {
+        route.family = 2; /* AF_INET */
+        route.ipv4_src = ip[FD_IPV4_SOURCE / 4];
+        route.ipv4_dst = ip[FD_IPV4_DESTINATION / 4];
+    } else {
+        route.family = 10; /* AF_INET6 */
+        for (int i = 0; i < 4; i++) {
+            route.ipv6_src[i] = ip[FD_IPV6_SOURCE / 4 + i];
+            route.ipv6_dst[i] = ip[FD_IPV6_DESTINATION / 4 + i];
+        }
+    }
+    long answer = bpf_fib_lookup(skb, &route, sizeof(route), 0);
+    /* A host that does not forward throws away what is not its own: let the
+     * filter see it first. */
+    return answer == BPF_FIB_LKUP_RET_NOT_FWDED || answer == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/* Inbound is what the host keeps; outbound is what it made. What it passes on
+ * is at the forward layer alone, and there it is seen on its way out. */
+INLINE int is_of_layer(struct __sk_buff *skb, struct fd_live_packet *packet, int egress,
+                       uint32_t note)
+{
+    int forwards = config.layer == FD_LAYER_NETWORK_FORWARD;
+
+    if (!egress)
+        return !forwards && is_for_host(skb, packet);
+    int forwarded = skb->ingress_ifindex != 0 || (note & FD_NOTE_FORWARDED);
+    if (forwarded != forwards)
+        return 0;
+    packet->flags |= forwarded ? FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED : FD_FLAG_OUTBOUND;
+    if (skb->ifindex == LOOPBACK_IFINDEX)
+        packet->flags |= FD_FLAG_LOOPBACK;
+    return 1;
+}
+
+/* Frames that the IP layer will not see here: those of an upper VLAN device
+ * (they pass its own hooks), other hosts' frames, other protocols; and what
+ * comes in on loopback, which went out on it a moment ago. */
+INLINE int is_elsewhere(struct __sk_buff *skb, int egress)
+{
+    if (skb->protocol != NETWORK16(ETH_P_IP) && skb->protocol != NETWORK16(ETH_P_IPV6))
+        return 1;
+    if (skb->vlan_present)
+        return 1;
+    return !egress && (skb->pkt_type == PACKET_OTHERHOST || skb->ifindex == LOOPBACK_IFINDEX);
+}
+
+INLINE int load(struct __sk_buff *skb, struct sk_buff *kernel, struct fd_live_packet *packet)
+{
+    uint64_t data = (uint64_t)kernel->data - (uint64_t)kernel->head;
+    uint32_t l3;
+
+    OPAQUE(data);
+    l3 = kernel->network_header - (uint32_t)data;
+    if (l3 > FD_L2_MAX || skb->len <= l3)
+        return 0;
+    uint32_t captured = skb->len - l3;
+    uint32_t prefix = captured < config.prefix ? captured : config.prefix;
+    OPAQUE(prefix);
+    if (prefix == 0 || prefix > FD_PREFIX_MAX)
+        return 0;
+    packet->l3 = l3;
+    packet->captured = captured;
+    packet->prefix_length = prefix;
+    return bpf_skb_load_bytes(skb, l3, packet->prefix, prefix) == 0;
+}
+
+INLINE void hash(struct fd_live_packet *packet)
+{
+    struct {
+        uint64_t ip[5];
+        uint64_t l4[3];
+    } flat;
+    struct fd_parsed parsed = {.headers = (uint8_t)packet->headers, .l4_offset = sizeof(flat.ip)};
+
+    for (int i = 0; i < 5; i++)
+        flat.ip[i] = ((const uint64_t *)packet->prefix)[i];
+    for (int i = 0; i < 3; i++)
+        flat.l4[i] = ((const uint64_t *)packet->l4)[i];
+    packet->hash = fd_hash((const uint8_t *)&flat, &parsed, (uint64_t)packet->timestamp);
+}
+
+/* What the host says of the checksums, in the descriptor's words. */
+INLINE uint32_t checksum_flags(const struct fd_live_packet *packet, uint32_t summed)
+{
+    uint32_t flags = 0;
+    int ours = (packet->flags & (FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED)) == FD_FLAG_OUTBOUND;
+    int tcp = (packet->headers & FD_HAS(FD_HEADER_TCP)) != 0;
+    int udp = (packet->headers & FD_HAS(FD_HEADER_UDP)) != 0;
+
+    if (ours && (packet->headers & FD_HAS(FD_HEADER_IP)))
+        flags |= FD_FLAG_IP_CHECKSUM_VALID;
+    if (summed == CHECKSUM_UNNECESSARY || (summed == CHECKSUM_NONE && ours))
+        flags |= tcp ? FD_FLAG_TCP_CHECKSUM_VALID : udp ? FD_FLAG_UDP_CHECKSUM_VALID : 0;
+    return flags;
+}
+
+INLINE uint32_t gso_flags(uint32_t type)
+{
+    return (type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) ? FD_FLAG_GSO_TCP : 0) |
+           (type & SKB_GSO_UDP_L4 ? FD_FLAG_GSO_UDP : 0) |
+           (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
+}
+
+INLINE void describe_offload(struct __sk_buff *skb, struct sk_buff *kernel,
+                             const struct fd_live_packet *packet,
+                             struct fd_descriptor *descriptor)
+{
+    uint32_t summed = kernel->ip_summed;
+    uint32_t flags = checksum_flags(packet, summed);
+    uint32_t start = 0;
+    uint32_t offset = 0;
+    uint32_t size = skb->gso_size;
+
+    if (summed == CHECKSUM_PARTIAL) {
+        /* csum_start counts from the buffer's head, ours from the IP header. */
+        start = (uint32_t)kernel->csum_start - kernel->network_header;
+        offset = kernel->csum_offset;
+        if (start == packet->l4_offset)
+            flags |= packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
+                     : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
+                                                               : 0;
+    }
+    if (size != 0) {
+        const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
+        uint32_t type = 0;
+        bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
+        flags |= gso_flags(type);
+    }
+    descriptor->flags = packet->flags | flags;
+    descriptor->csum_start = (uint16_t)start;
+    descriptor->csum_offset = (uint8_t)offset;
+    descriptor->gso_size = (uint16_t)size;
+}
+
+INLINE uint16_t offset16(uint32_t offset)
+{
+    return offset < 0xffff ? (uint16_t)offset : 0xffff;
+}
+
+INLINE void describe(struct __sk_buff *skb, const struct fd_live_packet *packet,
+                     struct fd_descriptor *descriptor)
+{
+    const uint32_t transports = FD_HAS(FD_HEADER_ICMP) | FD_HAS(FD_HEADER_ICMPV6) |
+                                FD_HAS(FD_HEADER_TCP) | FD_HAS(FD_HEADER_UDP);
+
+    descriptor->timestamp = packet->timestamp;
+    descriptor->length = packet->length;
+    descriptor->captured = packet->captured;
+    descriptor->ifindex = packet->ifindex;
+    descriptor->subifindex = 0;
+    descriptor->mark = skb->mark;
+    descriptor->hash = skb->hash;
+    descriptor->l4_offset = packet->headers & transports ? offset16(packet->l4_offset) : 0;
+    descriptor->payload_offset = offset16(packet->payload_offset);
+    descriptor->source_port = (uint16_t)packet->source_port;
+    descriptor->destination_port = (uint16_t)packet->destination_port;
+    descriptor->protocol = (uint8_t)packet->protocol;
+    descriptor->tcp_flags = (uint8_t)packet->tcp_flags;
+    descriptor->layer = (uint8_t)config.layer;
+    descriptor->event = FD_EVENT_NETWORK_PACKET;
+    descriptor->verdict = FD_VERDICT_PASS;
+}
+
+/* FD_DROP_COUNT: queued. */
+INLINE unsigned record(struct __sk_buff *skb, struct sk_buff *kernel,
+                       struct fd_live_packet *packet, struct queue *queue)
+{
+    uint32_t l2 = packet->l3;
+    uint32_t captured = packet->captured;
+
+    if (fd_record_is_oversize(l2, captured))
+        return FD_DROP_OVERSIZE;
+    uint32_t size = fd_record_size(l2, captured);
+    unsigned drop = make_room(queue, 1, size);
+    if (drop != FD_DROP_COUNT)
+        return drop;
+
+    uint32_t at = record_at(queue->producer);
+    uint32_t gap = fd_record_packet_at(l2) - l2; /* the L2 bytes end where the packet begins */
+    uint32_t all = l2 + captured;
+    gap &= FD_PACKET_ALIGN - 1;
+    OPAQUE(all);
+    if (all == 0 || all > FD_L2_MAX + FD_CAPTURED_MAX - FD_PACKET_ALIGN)
+        return FD_DROP_OVERSIZE;
+    if (bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, all) != 0)
+        return FD_DROP_UNREADABLE;
+
+    struct fd_descriptor *descriptor = descriptor_at(queue);
+    describe(skb, packet, descriptor);
+    describe_offload(skb, kernel, packet, descriptor);
+    descriptor->offset = at + fd_record_packet_at(l2);
+    descriptor->sequence = queue->producer->sequence++;
+    descriptor->l2_length = (uint8_t)l2;
+    descriptor->link = l2 == 0 ? FD_LINK_NONE : FD_LINK_ETHERNET;
+    advance(queue, l2, captured);
+    publish(queue);
+    return FD_DROP_COUNT;
+}
+
+/* The sender must believe that a packet has left: TCP backs off from a drop,
+ * and tcx ignores "stolen". A redirect to an interface that cannot exist frees
+ * it in silence. */
+INLINE int take_away(int egress)
+{
+    return egress ? (int)bpf_redirect(0x7ffffff, 0) : TCX_DROP;
+}
+
+INLINE int divert(struct __sk_buff *skb, int egress)
+{
+    int action = TCX_NEXT;
+    struct queue queue;
+    uint32_t note = read_note(skb);
+
+    if (restore(skb, egress, &action))
+        return action;
+    const struct fd_live_control *state = only_element(&control);
+    struct fd_live_packet *packet = only_element(&packets);
+    if (!state || !packet || !state->capturing || is_elsewhere(skb, egress))
+        return TCX_NEXT;
+    struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
+    packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
+    if (!load(skb, kernel, packet) || !find_queue(&queue))
+        return TCX_NEXT;
+    struct fd_producer_counters *counts = &queue.producer->counters;
+    if (!parse(skb, packet)) {
+        counts->seen++;
+        WRITE_ONCE(queue.header->producer.malformed, ++counts->malformed);
+        return TCX_NEXT;
+    }
+    packet->ifindex = skb->ifindex;
+    packet->flags = config.sniffs | (note & FD_NOTE_RESTORED ? FD_FLAG_IMPOSTOR : 0) |
+                    (packet->headers & FD_HAS(FD_HEADER_IPV6) ? FD_FLAG_IPV6 : 0) |
+                    (packet->state & FD_PARSED_FRAGMENT ? FD_FLAG_FRAGMENT : 0) |
+                    (packet->state & FD_PARSED_TRUNCATED ? FD_FLAG_TRUNCATED : 0);
+    if (!is_of_layer(skb, packet, egress, note))
+        return TCX_NEXT;
+    if (config.hashes)
+        hash(packet);
+    counts->seen++;
+    if (!filter(skb, packet)) {
+        WRITE_ONCE(queue.header->producer.seen, counts->seen);
+        return TCX_NEXT;
+    }
+    counts->matched++;
+    unsigned drop = config.discards ? FD_DROP_BY_FLAG : record(skb, kernel, packet, &queue);
+    if (drop != FD_DROP_COUNT) {
+        if (config.passes_overflow && drop != FD_DROP_BY_FLAG)
+            drop = FD_DROP_PASSED_BY;
+        count_drop(&queue, drop);
+        if (drop == FD_DROP_PASSED_BY)
+            return TCX_NEXT;
+    }
+    return config.sniffs ? TCX_NEXT : take_away(egress);
+}
+
+SECTION("egress") int fd_egress(struct __sk_buff *skb)
+{
+    return divert(skb, 1);
+}
+
+SECTION("ingress") int fd_ingress(struct __sk_buff *skb)
+{
+    return divert(skb, 0);
+}
