@@ -34,10 +34,13 @@ def bench_replay(contest: Contest, size: int, name: str) -> None:
     contest.time("replay", f"{size} B", name, contestant, len(packets), len(packets))
 
 
-def bench_replay_file(contest: Contest, tmp_path: Path) -> None:
-    packets = mixed_sizes(few(100_000))
+@pytest.mark.parametrize("sizes", ["64 B", "mixed sizes"])
+def bench_replay_file(contest: Contest, tmp_path: Path, sizes: str) -> None:
+    packets = traffic(64, few(100_000)) if sizes == "64 B" else mixed_sizes(few(100_000))
     source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
     write_capture(source, packets.packets)
     contestant = ours.replay_file(source, target, TTL)
     work = "replay, capture file to capture file"
-    contest.time(work, "mixed sizes", OURS, contestant, len(packets), len(packets))
+    contest.time(work, sizes, OURS, contestant, len(packets), len(packets))
+    source.unlink()
+    target.unlink()

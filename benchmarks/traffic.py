@@ -112,9 +112,7 @@ def write_capture(path: Path, packets: list[bytes]) -> None:
 def _make(sizes: list[int], mix: tuple[tuple[int, int, int], ...]) -> Traffic:
     chance = random.Random(len(sizes) * 65536 + sizes[0])
     truth = np.zeros(len(sizes), TRUTH_DTYPE)
-    kinds = chance.choices(
-        [kind[:2] for kind in mix], [kind[2] for kind in mix], k=len(sizes)
-    )
+    kinds = chance.choices([kind[:2] for kind in mix], [kind[2] for kind in mix], k=len(sizes))
     filler = chance.randbytes(65536)
     packets = []
     for row, (size, (version, protocol)) in enumerate(zip(sizes, kinds, strict=True)):
@@ -155,10 +153,8 @@ def _transport(
         head = struct.pack("!HHHH", client, server, len(filler), 0)
         return bytearray(head + filler[8:]), facts
     flags = chance.choice((0x10, 0x10, 0x10, 0x18, 0x18, 0x11, 0x12, 0x02))
-    head = struct.pack(
-        "!HHIIBBHHH",
-        client, server, chance.randrange(1 << 32), chance.randrange(1 << 32), 0x50, flags, 502, 0, 0,
-    )  # fmt: skip
+    numbers = chance.randrange(1 << 32), chance.randrange(1 << 32)
+    head = struct.pack("!HHIIBBHHH", client, server, *numbers, 0x50, flags, 502, 0, 0)
     return bytearray(head + filler[20:]), {**facts, "tcp_flags": flags}
 
 

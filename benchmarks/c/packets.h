@@ -55,8 +55,31 @@ static inline void store16(uint8_t *bytes, uint16_t value)
 
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
-/* Where the transport header lies; 0 if this is no packet that a plain program
- * would look into (fragments, extension headers and what is cut are not). */
+/* Behind IPv6 extension headers; they are rare, so this is kept out of the way. */
+static __attribute__((noinline, cold)) uint32_t behind_extensions(const uint8_t *packet,
+                                                                  uint32_t length,
+                                                                  uint8_t *protocol)
+{
+    uint32_t at = 40;
+    while (at + 8 <= length) {
+        uint32_t size = (packet[at + 1] + 1u) * 8u;
+        if (*protocol == 44) {
+            if (be16(packet + at + 2) & 0xfff8)
+                return 0;
+            size = 8;
+        } else if (*protocol == 51) {
+            size = (packet[at + 1] + 2u) * 4u;
+        } else if (*protocol != 0 && *protocol != 43 && *protocol != 60 && *protocol != 135) {
+            return at;
+        }
+        *protocol = packet[at];
+        at += size;
+    }
+    return 0;
+}
+
+/* Where the transport header lies, with 8 bytes of it; 0 if there is none (a
+ * fragment with an offset, or no packet at all). */
 static inline uint32_t transport_at(const uint8_t *packet, uint32_t length, uint8_t *protocol)
 {
     if (length < 20)
@@ -71,7 +94,9 @@ static inline uint32_t transport_at(const uint8_t *packet, uint32_t length, uint
     if (packet[0] >> 4 != 6 || length < 48)
         return 0;
     *protocol = packet[6];
-    return 40;
+    if (__builtin_expect(*protocol == TCP || *protocol == UDP || *protocol == ICMPV6, 1))
+        return 40;
+    return behind_extensions(packet, length, protocol);
 }
 
 /* What the parser leaves in a descriptor. */

@@ -36,9 +36,7 @@ def parse(traffic: Traffic) -> Contestant:
         return packet.p, 0, 0
 
     packets = traffic.packets
-    return Contestant(
-        lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T
-    )
+    return Contestant(lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T)
 
 
 def match(traffic: Traffic, question: Question) -> Contestant:

@@ -107,7 +107,5 @@ def _start(traffic: Traffic, function: str) -> tuple[NativePackets, Any, Any]:
 def _packets(packets: NativePackets, traffic: Traffic) -> list[bytes]:
     return [
         packets.arena[offset : offset + length].tobytes()
-        for offset, length in zip(
-            traffic.offsets.tolist(), traffic.lengths.tolist(), strict=True
-        )
+        for offset, length in zip(traffic.offsets.tolist(), traffic.lengths.tolist(), strict=True)
     ]

@@ -35,9 +35,7 @@ def parse(traffic: Traffic) -> Contestant:
 
     def answer(_: object) -> Any:
         headers = batch.headers
-        return np.stack(
-            [headers["protocol"], headers["source_port"], headers["destination_port"]]
-        )
+        return np.stack([headers["protocol"], headers["source_port"], headers["destination_port"]])
 
     return Contestant(batch._packets.describe, answer)
 
@@ -65,9 +63,7 @@ def match_interpreted(traffic: Traffic, question: Question) -> Contestant:
     batch = unparsed(traffic)
     program = fd.compile(question.windivert).core_program
     out = np.empty(len(batch), np.bool_)
-    return Contestant(
-        lambda: batch._packets.match(program, out, interpreted=True), lambda _: out
-    )
+    return Contestant(lambda: batch._packets.match(program, out, interpreted=True), lambda _: out)
 
 
 def checksums(traffic: Traffic) -> Contestant:

@@ -32,9 +32,7 @@ def parse(traffic: Traffic) -> Contestant:
         return packet.protocol[0], packet.src_port or 0, packet.dst_port or 0
 
     packets = traffic.packets
-    return Contestant(
-        lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T
-    )
+    return Contestant(lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T)
 
 
 def match(traffic: Traffic, question: Question) -> Contestant:

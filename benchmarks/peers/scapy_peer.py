@@ -34,9 +34,7 @@ def parse(traffic: Traffic) -> Contestant:
         return packet.proto if four else packet.nh, *_ports(packet, inet)
 
     packets = traffic.packets
-    return Contestant(
-        lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T
-    )
+    return Contestant(lambda: [row(packet) for packet in packets], lambda rows: np.array(rows).T)
 
 
 def match(traffic: Traffic, question: Question) -> Contestant:
@@ -78,7 +76,7 @@ def match(traffic: Traffic, question: Question) -> Contestant:
 
 def checksums(traffic: Traffic) -> Contestant:
     """Dissect, forget the checksums, build: scapy computes what is missing."""
-    inet, IP, IPv6 = _scapy()  # noqa: N806
+    _, IP, IPv6 = _scapy()  # noqa: N806
     packets = traffic.packets
 
     def run() -> list[bytes]:
@@ -110,7 +108,7 @@ def capture(path: Path) -> Contestant:
 
 def edit(traffic: Traffic, ttl: int) -> Contestant:
     """Dissect, set the TTL, build with its checksum."""
-    inet, IP, IPv6 = _scapy()  # noqa: N806
+    _, IP, IPv6 = _scapy()  # noqa: N806
     packets = traffic.packets
 
     def run() -> Any:

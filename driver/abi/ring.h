@@ -169,7 +169,7 @@ struct fd_data_socket {
     uint16_t local_port;
     uint16_t remote_port;
     uint8_t protocol;
-    uint8_t padding[3];
+    uint8_t padding[7];
 };
 
 struct fd_data_reflect {

@@ -90,6 +90,10 @@ static inline void fd_fence(void)
 
 #else /* gcc and clang, for every target */
 
+/* 64-bit values lie at multiples of 8 in the ring, which 32-bit x86 does not
+ * assume of them. */
+typedef uint64_t fd_aligned64 __attribute__((aligned(8)));
+
 /* Relaxed. */
 static inline uint8_t fd_load8(const uint8_t *from)
 {
@@ -108,7 +112,7 @@ static inline uint32_t fd_load32(const uint32_t *from)
 
 static inline uint64_t fd_load64(const uint64_t *from)
 {
-    return __atomic_load_n(from, __ATOMIC_RELAXED);
+    return __atomic_load_n((const fd_aligned64 *)from, __ATOMIC_RELAXED);
 }
 
 static inline void fd_store32(uint32_t *to, uint32_t value)
@@ -118,7 +122,7 @@ static inline void fd_store32(uint32_t *to, uint32_t value)
 
 static inline void fd_store64(uint64_t *to, uint64_t value)
 {
-    __atomic_store_n(to, value, __ATOMIC_RELAXED);
+    __atomic_store_n((fd_aligned64 *)to, value, __ATOMIC_RELAXED);
 }
 
 static inline uint32_t fd_load32_acquire(const uint32_t *from)
@@ -128,7 +132,7 @@ static inline uint32_t fd_load32_acquire(const uint32_t *from)
 
 static inline uint64_t fd_load64_acquire(const uint64_t *from)
 {
-    return __atomic_load_n(from, __ATOMIC_ACQUIRE);
+    return __atomic_load_n((const fd_aligned64 *)from, __ATOMIC_ACQUIRE);
 }
 
 static inline void fd_store32_release(uint32_t *to, uint32_t value)
@@ -138,7 +142,7 @@ static inline void fd_store32_release(uint32_t *to, uint32_t value)
 
 static inline void fd_store64_release(uint64_t *to, uint64_t value)
 {
-    __atomic_store_n(to, value, __ATOMIC_RELEASE);
+    __atomic_store_n((fd_aligned64 *)to, value, __ATOMIC_RELEASE);
 }
 
 /* Sequentially consistent. */

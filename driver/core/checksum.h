@@ -46,7 +46,8 @@ uint16_t fd_checksum_adjust(uint16_t checksum, uint16_t old_word, uint16_t new_w
  * points behind the packet (there WinDivert sums what lies behind it). In
  * either case every checksum that can be computed is written.
  * *written gets FD_FLAG_{IP,TCP,UDP}_CHECKSUM_VALID for those written. */
-int fd_checksum_update(uint8_t *packet, const struct fd_parsed *parsed, unsigned flags, uint32_t *written);
+int fd_checksum_update(uint8_t *packet, const struct fd_parsed *parsed, unsigned flags,
+                       uint32_t *written);
 
 /* A set of enum fd_checksum_result. */
 unsigned fd_checksum_verify(const uint8_t *packet, const struct fd_parsed *parsed);

@@ -136,6 +136,8 @@ uint32_t fd_consumer_take(struct fd_consumer *consumer, uint32_t most, int64_t e
             consumer->fault = fault;
             break;
         }
+        if (taken != 0 && record.layer != records[0].layer)
+            break; /* a run is of one layer; this record begins the next */
         consumer->taken++;
         consumer->byte_taken += size;
         waiting--;

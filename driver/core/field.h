@@ -11,11 +11,11 @@ struct fd_field {
     uint8_t source; /* enum fd_source */
     uint8_t header; /* enum fd_header */
     uint8_t offset;
-    uint8_t width;  /* 1, 2, 4, 8 or 16 bytes */
+    uint8_t width; /* 1, 2, 4, 8 or 16 bytes */
     uint8_t shift;
     uint8_t bits;
-    uint8_t range;  /* enum fd_range */
-    uint8_t style;  /* enum fd_style */
+    uint8_t range; /* enum fd_range */
+    uint8_t style; /* enum fd_style */
 };
 
 extern const struct fd_field fd_field_table[FD_FIELD_COUNT];

@@ -42,6 +42,7 @@ unsigned fd_parse(const uint8_t *packet, uint32_t captured, struct fd_parsed *pa
 
 /* Writes what was parsed into a descriptor: length, offsets, ports, protocol,
  * TCP flags and the flags IPV6, FRAGMENT, TRUNCATED and MALFORMED. */
-void fd_describe(const struct fd_parsed *parsed, uint32_t captured, struct fd_descriptor *descriptor);
+void fd_describe(const struct fd_parsed *parsed, uint32_t captured,
+                 struct fd_descriptor *descriptor);
 
 #endif

@@ -11,11 +11,11 @@ enum fd_program_fault {
     FD_PROGRAM_OK = 0,
     FD_PROGRAM_BAD_LENGTH,
     FD_PROGRAM_BAD_LAYER,
-    FD_PROGRAM_BAD_FIELD,     /* no such field, or not in this layer */
+    FD_PROGRAM_BAD_FIELD, /* no such field, or not in this layer */
     FD_PROGRAM_BAD_OPERATOR,
-    FD_PROGRAM_BAD_JUMP,      /* backwards, or past the end */
-    FD_PROGRAM_BAD_INDEX,     /* outside -65535 .. 65535 - width, or not 0 where there is none */
-    FD_PROGRAM_BAD_CONSTANT,  /* negative is not 0 or 1, or minus zero */
+    FD_PROGRAM_BAD_JUMP,     /* backwards, or past the end */
+    FD_PROGRAM_BAD_INDEX,    /* outside -65535 .. 65535 - width, or not 0 where there is none */
+    FD_PROGRAM_BAD_CONSTANT, /* negative is not 0 or 1, or minus zero */
     FD_PROGRAM_BAD_RESERVED,
 };
 
@@ -27,7 +27,8 @@ struct fd_value {
 
 /* size is the number of bytes that program points to: a header of 8 bytes and
  * 32 a test; a caller that copies from user space passes what it copied. */
-enum fd_program_fault fd_program_verify(const struct fd_program *program, uint64_t size, uint32_t *test);
+enum fd_program_fault fd_program_verify(const struct fd_program *program, uint64_t size,
+                                        uint32_t *test);
 
 /* 1: the filter matches. The program must have been verified. At the packet
  * layers what is no packet (parsed->headers == 0) matches nothing. */

@@ -16,12 +16,12 @@
 
 enum fd_ring_fault {
     FD_RING_OK = 0,
-    FD_RING_BAD_HEADER,      /* magic, version or geometry */
-    FD_RING_BAD_INDEX,       /* the peer's descriptor index is out of range */
-    FD_RING_BAD_BYTE_INDEX,  /* the peer's byte index is out of range or misaligned */
-    FD_RING_BAD_OFFSET,      /* a descriptor's bytes are not where they must be */
-    FD_RING_BAD_LENGTH,      /* a descriptor's captured or l2_length is impossible */
-    FD_RING_BAD_KIND,        /* a descriptor's layer, event or link is unknown */
+    FD_RING_BAD_HEADER,     /* magic, version or geometry */
+    FD_RING_BAD_INDEX,      /* the peer's descriptor index is out of range */
+    FD_RING_BAD_BYTE_INDEX, /* the peer's byte index is out of range or misaligned */
+    FD_RING_BAD_OFFSET,     /* a descriptor's bytes are not where they must be */
+    FD_RING_BAD_LENGTH,     /* a descriptor's captured or l2_length is impossible */
+    FD_RING_BAD_KIND,       /* a descriptor's layer, event or link is unknown */
 };
 
 /* Where a queue lies in this address space. */
@@ -51,14 +51,14 @@ enum fd_ring_fault fd_ring_attach(struct fd_ring *ring, void *descriptor_region,
 
 struct fd_producer {
     struct fd_ring ring;
-    uint32_t head;        /* the authoritative positions: never read back */
+    uint32_t head; /* the authoritative positions: never read back */
     uint32_t cached_tail;
     uint64_t byte_head;
     uint64_t cached_byte_tail;
     uint64_t byte_published;
     uint32_t published;
     uint32_t sequence;
-    enum fd_ring_fault fault; /* not OK: the ring is dead */
+    enum fd_ring_fault fault;             /* not OK: the ring is dead */
     struct fd_producer_counters counters; /* authoritative; copied to the header at publish */
 };
 
@@ -77,7 +77,8 @@ struct fd_descriptor *fd_producer_reserve(struct fd_producer *producer, uint32_t
  * for good. QUEUE_LENGTH and QUEUE_SIZE bound what the consumer has not yet
  * given back, QUEUE_SIZE in bytes of ring space (a record is a multiple of 64);
  * an empty queue takes any record that the ring can hold. */
-enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_length, uint32_t captured);
+enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_length,
+                                 uint32_t captured);
 
 /* Makes all reserved records visible. 1: the consumer sleeps and its doorbell
  * must be rung (it has been counted). */
@@ -97,13 +98,14 @@ struct fd_record {
 
 struct fd_consumer {
     struct fd_ring ring;
-    uint32_t taken;       /* descriptors handed out */
-    uint32_t released;    /* descriptors given back */
-    uint32_t handed;      /* behind the last one handed out: up to taken all have expired */
+    uint32_t taken;    /* descriptors handed out */
+    uint32_t released; /* descriptors given back */
+    uint32_t handed;   /* behind the last one handed out: up to taken all have expired */
     uint64_t byte_taken;
     uint64_t byte_released;
     enum fd_ring_fault fault;
-    struct fd_consumer_counters counters; /* authoritative; copied to the header at take and release */
+    struct fd_consumer_counters
+        counters; /* authoritative; copied to the header at take and release */
 };
 
 void fd_consumer_attach(struct fd_consumer *consumer, const struct fd_ring *ring);
@@ -111,8 +113,8 @@ void fd_consumer_attach(struct fd_consumer *consumer, const struct fd_ring *ring
 /* How many records wait (0 on a fault, which is then set). */
 uint32_t fd_consumer_waiting(struct fd_consumer *consumer);
 
-/* Takes up to most records that lie side by side in the descriptor region and
- * fills records[]. Returns how many; *first is the index of the first in the
+/* Takes up to most records of one layer that lie side by side in the descriptor
+ * region and fills records[]. Returns how many; *first is the index of the first in the
  * region; consumer->taken and consumer->byte_taken are the positions to release
  * later. Leading records stamped before expire_before (INT64_MIN: none) have
  * waited longer than QUEUE_TIME: they are passed over and counted as expired. A

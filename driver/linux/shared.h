@@ -81,7 +81,7 @@ struct fd_live_packet {
     uint32_t prefix_length; /* bytes of prefix that were loaded */
     uint32_t padding;
     uint8_t l4[FD_L4_KEPT]; /* the transport header's fixed part */
-    uint8_t prefix[FD_PREFIX_MAX];
+    uint8_t prefix[FD_PREFIX_MAX + 8]; /* a masked index may reach a word past the end */
 };
 
 /* Causes of loss beside enum fd_drop. */

@@ -12,10 +12,10 @@
 
 static const struct fd_parsed nothing;
 
-#define CHECK_REFUSED(parsed)                                                                      \
-    do {                                                                                           \
-        struct fd_parsed parsed_ = (parsed);                                                       \
-        CHECK(memcmp(&parsed_, &nothing, sizeof(nothing)) == 0);                                   \
+#define CHECK_REFUSED(parsed)                                    \
+    do {                                                         \
+        struct fd_parsed parsed_ = (parsed);                     \
+        CHECK(memcmp(&parsed_, &nothing, sizeof(nothing)) == 0); \
     } while (0)
 
 static void ipv4_tcp_has_every_field(void)

@@ -40,7 +40,7 @@ static void attach_believes_only_what_fits(void)
     struct fd_ring_header *header = queue.ring.header;
     const struct fd_ring_header good = *header;
 
-#define ATTACH()                                                                                   \
+#define ATTACH() \
     fd_ring_attach(&ring, queue.descriptor_region, descriptors, queue.byte_region, bytes)
     CHECK_EQ(ATTACH(), FD_RING_OK);
     CHECK_EQ(ring.descriptor_count, 64);
@@ -54,11 +54,11 @@ static void attach_believes_only_what_fits(void)
     bytes--;
     CHECK_EQ(ATTACH(), FD_RING_BAD_HEADER);
     bytes++;
-#define CHECK_LIE(field, value)                                                                    \
-    do {                                                                                           \
-        header->field = (value);                                                                   \
-        CHECK_EQ(ATTACH(), FD_RING_BAD_HEADER);                                                    \
-        *header = good;                                                                            \
+#define CHECK_LIE(field, value)                 \
+    do {                                        \
+        header->field = (value);                \
+        CHECK_EQ(ATTACH(), FD_RING_BAD_HEADER); \
+        *header = good;                         \
     } while (0)
     CHECK_LIE(magic, 0);
     CHECK_LIE(abi_major, FD_ABI_MAJOR + 1);
@@ -281,6 +281,29 @@ static void takes_run_to_the_end_of_the_region(void)
     close_queue(&queue);
 }
 
+static void takes_are_of_one_layer(void)
+{
+    static const uint8_t layers[] = {FD_LAYER_NETWORK, FD_LAYER_NETWORK, FD_LAYER_NETWORK_FORWARD,
+                                     FD_LAYER_SOCKET, FD_LAYER_SOCKET};
+    static const uint32_t runs[][2] = {{0, 2}, {2, 1}, {3, 2}}; /* first, count */
+    struct queue queue;
+    struct fd_record records[8];
+    uint32_t first;
+    open_queue(&queue, 32, 65536);
+    for (unsigned i = 0; i < sizeof(layers); i++)
+        put(&queue, 0, FD_EVENT_DATA_SIZE, 0)->layer = layers[i];
+    fd_producer_publish(&queue.producer);
+    for (unsigned i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+        CHECK_EQ(fd_consumer_take(&queue.consumer, 8, INT64_MIN, records, &first), runs[i][1]);
+        CHECK_EQ(first, runs[i][0]);
+        CHECK_EQ(records[0].layer, layers[first]);
+        release_all(&queue);
+        CHECK_EQ(queue.ring.header->descriptor_tail, runs[i][0] + runs[i][1]);
+    }
+    CHECK_EQ(queue.consumer.fault, FD_RING_OK);
+    close_queue(&queue);
+}
+
 static void release_takes_only_what_was_taken(void)
 {
     struct queue queue;
@@ -389,6 +412,7 @@ int main(void)
     queue_length_bounds_the_records();
     queue_size_bounds_the_bytes();
     takes_run_to_the_end_of_the_region();
+    takes_are_of_one_layer();
     release_takes_only_what_was_taken();
     what_waited_too_long_expires();
     the_doorbell_rings_once_for_a_sleeper();

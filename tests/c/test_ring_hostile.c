@@ -13,22 +13,22 @@ static void open_with_three(struct queue *queue)
         publish_one(queue, 14, 40);
 }
 
-#define CHECK_HEADS(descriptor_head_, byte_head_, fault_)                                          \
-    do {                                                                                           \
-        struct queue queue_;                                                                       \
-        struct fd_record record_;                                                                  \
-        open_with_three(&queue_);                                                                  \
-        CHECK_EQ(take_one(&queue_, &record_), 1); /* held: one record of 64 bytes */               \
-        queue_.ring.header->descriptor_head = (uint32_t)(descriptor_head_);                        \
-        queue_.ring.header->byte_head = (byte_head_);                                              \
-        (void)fd_consumer_waiting(&queue_.consumer);                                               \
-        CHECK_EQ(queue_.consumer.fault, (fault_));                                                 \
-        if ((fault_) != FD_RING_OK) {                                                              \
-            CHECK_EQ(fd_consumer_waiting(&queue_.consumer), 0);                                    \
-            CHECK_EQ(take_one(&queue_, &record_), 0);                                              \
-            CHECK_EQ(fd_consumer_sleep(&queue_.consumer), 0); /* never sleep on a dead ring */     \
-        }                                                                                          \
-        close_queue(&queue_);                                                                      \
+#define CHECK_HEADS(descriptor_head_, byte_head_, fault_)                                      \
+    do {                                                                                       \
+        struct queue queue_;                                                                   \
+        struct fd_record record_;                                                              \
+        open_with_three(&queue_);                                                              \
+        CHECK_EQ(take_one(&queue_, &record_), 1); /* held: one record of 64 bytes */           \
+        queue_.ring.header->descriptor_head = (uint32_t)(descriptor_head_);                    \
+        queue_.ring.header->byte_head = (byte_head_);                                          \
+        (void)fd_consumer_waiting(&queue_.consumer);                                           \
+        CHECK_EQ(queue_.consumer.fault, (fault_));                                             \
+        if ((fault_) != FD_RING_OK) {                                                          \
+            CHECK_EQ(fd_consumer_waiting(&queue_.consumer), 0);                                \
+            CHECK_EQ(take_one(&queue_, &record_), 0);                                          \
+            CHECK_EQ(fd_consumer_sleep(&queue_.consumer), 0); /* never sleep on a dead ring */ \
+        }                                                                                      \
+        close_queue(&queue_);                                                                  \
     } while (0)
 
 static void heads_stay_in_the_ring(void)
@@ -48,19 +48,19 @@ static void heads_stay_in_the_ring(void)
 
 /* One value of the second descriptor is changed: the first record still comes,
  * then the fault, then nothing. */
-#define CHECK_DESCRIPTOR(field, value, fault_)                                                     \
-    do {                                                                                           \
-        struct queue queue_;                                                                       \
-        struct fd_record records_[4];                                                              \
-        uint32_t first_;                                                                           \
-        open_with_three(&queue_);                                                                  \
-        queue_.ring.descriptors[1].field = (value);                                                \
-        CHECK_EQ(fd_consumer_take(&queue_.consumer, 4, INT64_MIN, records_, &first_),              \
-                 (fault_) == FD_RING_OK ? 3u : 1u);                                                \
-        CHECK_EQ(queue_.consumer.fault, (fault_));                                                 \
-        if ((fault_) != FD_RING_OK)                                                                \
-            CHECK_EQ(fd_consumer_take(&queue_.consumer, 4, INT64_MIN, records_, &first_), 0);      \
-        close_queue(&queue_);                                                                      \
+#define CHECK_DESCRIPTOR(field, value, fault_)                                                \
+    do {                                                                                      \
+        struct queue queue_;                                                                  \
+        struct fd_record records_[4];                                                         \
+        uint32_t first_;                                                                      \
+        open_with_three(&queue_);                                                             \
+        queue_.ring.descriptors[1].field = (value);                                           \
+        CHECK_EQ(fd_consumer_take(&queue_.consumer, 4, INT64_MIN, records_, &first_),         \
+                 (fault_) == FD_RING_OK ? 3u : 1u);                                           \
+        CHECK_EQ(queue_.consumer.fault, (fault_));                                            \
+        if ((fault_) != FD_RING_OK)                                                           \
+            CHECK_EQ(fd_consumer_take(&queue_.consumer, 4, INT64_MIN, records_, &first_), 0); \
+        close_queue(&queue_);                                                                 \
     } while (0)
 
 static void descriptors_say_where_their_bytes_must_be(void)
@@ -78,7 +78,6 @@ static void descriptors_say_where_their_bytes_must_be(void)
     CHECK_DESCRIPTOR(l2_length, 32, FD_RING_BAD_OFFSET);
     CHECK_DESCRIPTOR(layer, FD_LAYER_COUNT, FD_RING_BAD_KIND);
     CHECK_DESCRIPTOR(layer, FD_LAYER_SOCKET, FD_RING_BAD_LENGTH); /* an event has 64 bytes */
-    CHECK_DESCRIPTOR(layer, FD_LAYER_NETWORK_FORWARD, FD_RING_OK);
     CHECK_DESCRIPTOR(event, FD_EVENT_COUNT, FD_RING_BAD_KIND);
     CHECK_DESCRIPTOR(link, FD_LINK_COUNT, FD_RING_BAD_KIND);
     CHECK_DESCRIPTOR(flags, UINT32_MAX, FD_RING_OK); /* no reader trusts these */
@@ -121,27 +120,27 @@ static void a_link_that_is_no_ip_is_marked(void)
 
 /* Publishes 31 records and reserves one more, so that the next one makes the
  * producer look at the tails; cached are 1 descriptor and 64 bytes. */
-#define CHECK_TAILS(descriptor_tail_, byte_tail_, fault_)                                          \
-    do {                                                                                           \
-        struct queue queue_;                                                                       \
-        open_queue(&queue_, 32, 65536);                                                            \
-        for (int i_ = 0; i_ < 32; i_++)                                                            \
-            publish_one(&queue_, 0, 64);                                                           \
-        queue_.ring.header->descriptor_tail = 1;                                                   \
-        queue_.ring.header->byte_tail = 64;                                                        \
-        CHECK(put(&queue_, 0, 64, 0) != NULL); /* reserved, not published */                       \
-        queue_.ring.header->descriptor_tail = (uint32_t)(descriptor_tail_);                        \
-        queue_.ring.header->byte_tail = (byte_tail_);                                              \
-        struct fd_descriptor *reserved_ = put(&queue_, 0, 64, 0);                                  \
-        CHECK_EQ(queue_.producer.fault, (fault_));                                                 \
-        if ((fault_) != FD_RING_OK) {                                                              \
-            CHECK(reserved_ == NULL);                                                              \
-            CHECK_EQ(fd_producer_refusal(&queue_.producer, 0, 64), FD_DROP_MEMORY);                \
-            queue_.ring.header->descriptor_tail = 32; /* repentance is too late */                 \
-            queue_.ring.header->byte_tail = 2048;                                                  \
-            CHECK(put(&queue_, 0, 64, 0) == NULL);                                                 \
-        }                                                                                          \
-        close_queue(&queue_);                                                                      \
+#define CHECK_TAILS(descriptor_tail_, byte_tail_, fault_)                           \
+    do {                                                                            \
+        struct queue queue_;                                                        \
+        open_queue(&queue_, 32, 65536);                                             \
+        for (int i_ = 0; i_ < 32; i_++)                                             \
+            publish_one(&queue_, 0, 64);                                            \
+        queue_.ring.header->descriptor_tail = 1;                                    \
+        queue_.ring.header->byte_tail = 64;                                         \
+        CHECK(put(&queue_, 0, 64, 0) != NULL); /* reserved, not published */        \
+        queue_.ring.header->descriptor_tail = (uint32_t)(descriptor_tail_);         \
+        queue_.ring.header->byte_tail = (byte_tail_);                               \
+        struct fd_descriptor *reserved_ = put(&queue_, 0, 64, 0);                   \
+        CHECK_EQ(queue_.producer.fault, (fault_));                                  \
+        if ((fault_) != FD_RING_OK) {                                               \
+            CHECK(reserved_ == NULL);                                               \
+            CHECK_EQ(fd_producer_refusal(&queue_.producer, 0, 64), FD_DROP_MEMORY); \
+            queue_.ring.header->descriptor_tail = 32; /* repentance is too late */  \
+            queue_.ring.header->byte_tail = 2048;                                   \
+            CHECK(put(&queue_, 0, 64, 0) == NULL);                                  \
+        }                                                                           \
+        close_queue(&queue_);                                                       \
     } while (0)
 
 static void tails_stay_behind_what_was_published(void)

@@ -4,11 +4,11 @@
 #include "packets.h"
 #include "programs.h"
 
-#define CHECK_FAULT(program, fault, at)                                                            \
-    do {                                                                                           \
-        uint32_t test_ = 999;                                                                      \
-        CHECK_EQ(fd_program_verify(&(program), size_of((program).length), &test_), (fault));       \
-        CHECK_EQ(test_, (at));                                                                     \
+#define CHECK_FAULT(program, fault, at)                                                      \
+    do {                                                                                     \
+        uint32_t test_ = 999;                                                                \
+        CHECK_EQ(fd_program_verify(&(program), size_of((program).length), &test_), (fault)); \
+        CHECK_EQ(test_, (at));                                                               \
     } while (0)
 
 static void length_is_checked_against_what_is_there(void)

@@ -164,6 +164,6 @@ def test_the_captures_hold_what_their_names_say() -> None:
     assert matching("bulk.pcap", "ip.Length > 20000") > 0
     assert matching("http.pcap", "ipv6 and tcp") > 0
     assert matching("dns.pcap", "udp.SrcPort == 53 or tcp.SrcPort == 53") > 0
-    assert matching("snapped.pcap", "tcp") == 212
+    assert matching("snapped.pcap", "tcp") > 100
     assert {len(row.l2) for row in rows_of(read_pcap(FOLDER / "vlan.pcap"))} == {18, 22}
     assert {row.ifindex for row in rows_of(read_pcap(FOLDER / "two-interfaces.pcapng"))} == {0, 1}

@@ -52,6 +52,14 @@ class Arena:
             tally["pairs of a filter and a packet"] += len(theirs)
             tally["pairs that matched"] += int(ours.sum())
 
+    def compare_object(self, program: Program, text: str, tally: Counter[str]) -> None:
+        """Every packet with a program and its filter object; AssertionError as above."""
+        theirs = self._subjects.evaluate(text)
+        ours = evaluated(self.batch, program)
+        self._check(text, theirs, ours)
+        tally["filter objects compared"] += 1
+        tally["pairs of a filter object and a packet"] += len(theirs)
+
     def _check(
         self, text: str, theirs: list[bool | None], ours: npt.NDArray[np.bool_]
     ) -> None:

@@ -53,9 +53,8 @@ def likely_test(rng: Random, batch: fd.Batch) -> str:
     negation = rng.choice(("", "", "", "not "))
     if field.style is Style.BOOL and rng.random() < 0.8:
         return negation + subject
-    constant = _value(rng, batch, field, subject) + rng.choice((0, 0, 0, 0, 1, -1))
-    if constant == -1 and field.style in (Style.IPV6, Style.IPV4):
-        constant = 0
+    constant = value_of_a_packet(rng, batch, field, subject)
+    constant += rng.choice((0, 0, 0, 0, 1, -1))
     return f"{negation}{subject} {rng.choice(_OPERATORS)} {_text(field, constant, layer)}"
 
 
@@ -66,7 +65,8 @@ def _index(rng: Random, field: Field) -> int:
     return rng.choice((0, 0, 1, 2, 9, 20, rng.randrange(64)))
 
 
-def _value(rng: Random, batch: fd.Batch, field: Field, subject: str) -> int:
+def value_of_a_packet(rng: Random, batch: fd.Batch, field: Field, subject: str) -> int:
+    """The field in a random packet of the batch that has it, as the constant of a test."""
     rows = np.flatnonzero(batch.has(subject))
     if not len(rows):
         return rng.choice((0, 1, 80))
@@ -77,6 +77,6 @@ def _value(rng: Random, batch: fd.Batch, field: Field, subject: str) -> int:
 
 
 def _text(field: Field, constant: int, layer: Layer) -> str:
-    if field.style in (Style.IPV4, Style.IPV6) and constant >> 128:
-        constant = (1 << 128) - 1
+    if field.style in (Style.IPV4, Style.IPV6):
+        constant = max(0, min(constant, (1 << 128) - 1))
     return constant_text(field, constant, layer)

@@ -13,7 +13,7 @@ from typing import Final
 from fastdivert.enums import Layer
 from fastdivert.filter.compiler import compile_expression
 from fastdivert.filter.expression import And, Comparison, Conditional, Expression, Not, Or
-from fastdivert.filter.fields import FIELD_BY_NAME, PRESENCE, ZERO, Header
+from fastdivert.filter.fields import FIELD_BY_NAME, PRESENCE, ZERO, Field, Header
 from fastdivert.filter.folding import decided
 from fastdivert.filter.parser import parse
 from fastdivert.filter.program import Operator, Program
@@ -32,6 +32,11 @@ def windivert_program(text: str, layer: Layer) -> Program:
 def is_excluded(program: Program) -> bool:
     """Whether it tests ipv6.FlowLabel, for which WinDivert loads another number."""
     return any(test.field is _FLOW_LABEL for test in program.tests)
+
+
+def has_other_value_in_windivert(field: Field, layer: Layer) -> bool:
+    """Whether a test of this field can decide otherwise there, whatever its constant."""
+    return field is _FLOW_LABEL or (field in _IP_VERSIONS and layer in _EVENT_LAYERS)
 
 
 def _read(part: Expression, layer: Layer) -> Expression:

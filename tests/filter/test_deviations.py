@@ -92,7 +92,7 @@ def test_b_is_a_byte_suffix_and_nothing_else() -> None:
     assert oracle.format("packet16[2 b] = 5") == "packet16[4b] = 0x5"
     assert position_of("tcp b") == 4
     assert oracle.format("tcp b") == "tcp"
-    assert compare("tcp b") is Verdict.LONE_B
+    assert compare("tcp b") is compare("packet16[2 b] = 5") is Verdict.LONE_B
 
 
 @pytest.mark.parametrize(

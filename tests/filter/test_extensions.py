@@ -44,8 +44,7 @@ def extended(text: str, layer: Layer = Layer.NETWORK) -> Filter:
         ("tcp.DstPort in {80, 81, 80-90, 91}", "tcp.DstPort >= 80 and tcp.DstPort <= 91"),
         (
             "tcp.DstPort in {80, 443, 8000-8100}",
-            "tcp.DstPort = 80 or tcp.DstPort = 443 or"
-            " (tcp.DstPort >= 8000 and tcp.DstPort <= 8100)",
+            "tcp.DstPort = 80 or tcp.DstPort = 443 or tcp.DstPort >= 8000 and tcp.DstPort <= 8100",
         ),
         ("tcp.DstPort in {0-1023}", "tcp.DstPort <= 1023"),
         ("tcp.DstPort in {1024-65535}", "tcp.DstPort >= 1024"),

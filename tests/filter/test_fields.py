@@ -70,7 +70,8 @@ def test_constants_are_those_of_the_abi(name: str, value: int) -> None:
 
 
 def test_every_row_of_fields_h_is_a_field_in_the_order_of_its_id() -> None:
-    rows = re.findall(r'^FD_FIELD\(\w+,\s*(\d+),\s*"([^"]+)"', (ABI / "fields.h").read_text(), re.M)
+    table = (ABI / "fields.h").read_text()
+    rows = re.findall(r'^FD_FIELD\(\w+,\s*(\d+),\s*"([^"]+)"', table, re.MULTILINE)
     assert [(field.id, field.name) for field in FIELDS] == [(int(n), name) for n, name in rows]
     assert len(FIELDS) == 86
 

@@ -58,7 +58,7 @@ static void check_records(const struct fd_consumer *consumer, const struct fd_re
         REQUIRE(record->l2_length <= FD_L2_MAX && record->captured <= FD_CAPTURED_MAX);
         REQUIRE(low >= begin % SIZE && high <= begin % SIZE + size && high <= byte_region_size);
         REQUIRE(((uintptr_t)record->packet & (FD_PACKET_ALIGN - 1)) == 0);
-        REQUIRE(record->layer < FD_LAYER_COUNT);
+        REQUIRE(record->layer < FD_LAYER_COUNT && record->layer == records[0].layer);
         REQUIRE(record->layer <= FD_LAYER_NETWORK_FORWARD ||
                 record->captured == FD_EVENT_DATA_SIZE);
         touch(record);

@@ -22,12 +22,16 @@ _SPACES: Final = (" ", " ", " ", "  ", "\t", "\n ")
 _FIELDS: Final = {
     layer: tuple(field for field in FIELDS if field.exists_at(layer)) for layer in Layer
 }
-_WORDS: Final = (
-    "and or not && || ! ( ) ? : [ ] - = == != < <= > >= true false tcp udp ip ipv6 0 1 80 443"
-    " 0x50 65536 5b 1.2.3.4 ::1 fe80:: inbound tcp.DstPort packet event BIND PACKET CLOSE TCP"
-    " tcp.Syn length (tcp? udp: ip) & | % . _ b 80b processId foo random8 timestamp packet[0]"
-    " tcp.Payload32[-1] zero"
-).split()
+_WORDS: Final = tuple(
+    word
+    for line in (
+        "and or not && || ! ( ) ? : [ ] - = == != < <= > >= true false tcp udp ip ipv6 0 1 80",
+        "443 0x50 65536 5b 1.2.3.4 ::1 fe80:: inbound tcp.DstPort packet event BIND PACKET",
+        "CLOSE TCP tcp.Syn length (tcp? udp: ip) & | % . _ b 80b processId foo random8",
+        "timestamp packet[0] tcp.Payload32[-1] zero",
+    )
+    for word in line.split()
+)
 _CHARACTERS: Final = "()[]!?:=<>&|-. \tb0159xafTtcp%_,{}/"
 
 

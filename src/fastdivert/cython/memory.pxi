@@ -6,7 +6,7 @@ from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 # Objects alive, for tests that look for leaks: arenas, leases, batches.
 cdef int64_t _live_arenas = 0
@@ -20,17 +20,21 @@ def live_objects():
 
 
 cdef class Arena:
-    """size zeroed bytes at a 64-byte boundary, freed with the last reference."""
+    """size bytes at a 64-byte boundary, freed with the last reference.
+
+    They are zero unless the maker says that he will write them all.
+    """
 
     cdef void *block
     cdef uint8_t *data
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, Py_ssize_t size):
+    def __cinit__(self, Py_ssize_t size, bint zeroed=True):
+        cdef size_t room = <size_t>size + FD_RECORD_ALIGN
         global _live_arenas
         if size < 0:
             raise ValueError("an arena cannot have a negative size")
-        self.block = calloc(1, <size_t>size + FD_RECORD_ALIGN)
+        self.block = calloc(1, room) if zeroed else malloc(room)
         if self.block == NULL:
             raise MemoryError(f"no memory for {size} bytes of packets")
         _live_arenas += 1
