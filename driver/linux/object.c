@@ -223,7 +223,7 @@ static int relocate(struct image *image, uint32_t function, const struct fd_relo
                            relocation->name);
         return 0;
     default: {
-        int32_t value;
+        int32_t value = 0;
         if (field_value(image, relocation, &value) < 0)
             return -1;
         unsigned class = BPF_CLASS(instruction->code);

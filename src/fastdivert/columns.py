@@ -36,7 +36,10 @@ class Column:
 
 _TABLE = field_table()
 _BY_NAME = {row[0]: number for number, row in enumerate(_TABLE)}
-_SIGNED = {"timestamp": np.dtype(np.int64), "priority": np.dtype(np.int16)}
+_SIGNED: dict[str, np.dtype[Any]] = {
+    "timestamp": np.dtype(np.int64),
+    "priority": np.dtype(np.int16),
+}
 
 
 def _dtype_of(name: str, bits: int, width: int) -> np.dtype[Any]:

@@ -7,6 +7,10 @@ class FastDivertError(Exception):
     """The base of every error that fastdivert raises on its own account."""
 
 
+#: Characters of a filter that an error shows on either side of its position.
+_CONTEXT = 60
+
+
 class FilterError(FastDivertError, ValueError):
     """A filter that does not compile, or a program that is refused.
 
@@ -25,7 +29,11 @@ class FilterError(FastDivertError, ValueError):
     def __str__(self) -> str:
         if not self.text:
             return self.message
-        return f"{self.message} at position {self.position} of filter {self.text!r}"
+        begin = max(0, self.position - _CONTEXT)
+        end = self.position + _CONTEXT
+        before, after = "..." * (begin > 0), "..." * (end < len(self.text))
+        shown = f"{before}{self.text[begin:end]}{after}"
+        return f"{self.message} at position {self.position} of filter {shown!r}"
 
 
 class CaptureError(FastDivertError, ValueError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from fastdivert.batch import Batch
 from fastdivert.driver import Channel
-from fastdivert.enums import Flag, Layer, Param, Shutdown
+from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
 from fastdivert.errors import HandleError, ShutdownError
 from fastdivert.filter import Filter
 
@@ -76,7 +78,7 @@ class Handle:
         return Batch(self._channel.recv(self._most(max_packets), _seconds(timeout)))
 
     def _most(self, max_packets: int | None) -> int:
-        most = self.max_batch if max_packets is None else max_packets
+        most = operator.index(self.max_batch if max_packets is None else max_packets)
         if most < 1:
             raise ValueError(f"max_packets is {most}; at least 1 is needed")
         if self._flags & Flag.SEND_ONLY:
@@ -143,19 +145,30 @@ class Handle:
         Raises:
             HandleClosedError: the handle is closed. ShutdownError: it was shut
                 down for sending. HandleError: opened with RECV_ONLY.
-            ReleasedError: the batch was sent before.
+            ReleasedError: the batch was sent before. ValueError: a batch of
+                another layer, a verdict that does not exist, wrong addresses.
         """
         if self._flags & Flag.RECV_ONLY:
             raise HandleError("the handle was opened with RECV_ONLY: it sends nothing")
         if isinstance(packets, Batch):
+            self._check_batch(packets)
             if addresses is not None:
                 packets.addresses = addresses
             sent = self._channel.send(packets._packets)
             packets.release()
             return sent
-        sequence = [packets] if isinstance(packets, (bytes, bytearray, memoryview)) else packets
+        one = isinstance(packets, (bytes, bytearray, memoryview, np.ndarray))
+        sequence: Any = [packets] if one else packets
         with Batch.from_packets(sequence, addresses, layer=self.layer) as batch:
             return self._channel.send(batch._packets)
+
+    def _check_batch(self, batch: Batch) -> None:
+        if batch.layer != self.layer:
+            raise ValueError(f"a batch of {batch.layer.name} cannot be sent at {self.layer.name}")
+        unknown = np.flatnonzero(batch.verdicts > max(Verdict))
+        if len(unknown):
+            verdict = batch.verdicts[unknown[0]]
+            raise ValueError(f"packet {unknown[0]} has verdict {verdict}; no Verdict is that")
 
     # ---- the rest of its life ----------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any, Literal
@@ -56,6 +57,7 @@ def open(  # noqa: A001 - WinDivertOpen's name
         CaptureError, OSError: the replay's files.
     """
     compiled = _compile(filter, Layer(layer))
+    priority = operator.index(priority)
     if not PRIORITY_LOWEST <= priority <= PRIORITY_HIGHEST:
         raise ValueError(
             f"priority is {priority}; {PRIORITY_LOWEST} to {PRIORITY_HIGHEST} is needed"

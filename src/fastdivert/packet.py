@@ -106,8 +106,10 @@ class Packet:
         return None if v6 is None else format_ipv6(v6)
 
     def _port(self, end: str) -> int | None:
-        port = self[f"tcp.{end}"]
-        return self[f"udp.{end}"] if port is None else port
+        port: int | None = self[f"tcp.{end}"]
+        if port is None:
+            port = self[f"udp.{end}"]
+        return port
 
     def __len__(self) -> int:
         return self._batch._packets.packet_size(self._row)

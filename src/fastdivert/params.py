@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 from fastdivert.enums import Param
@@ -38,10 +39,11 @@ class QueueParams:
         """Raises ValueError if value is out of range or param is read-only."""
         if param not in LIMITS:
             raise ValueError(f"{param.name} cannot be set")
+        value = operator.index(value)
         _, least, most = LIMITS[param]
         if not least <= value <= most:
             raise ValueError(f"{param.name} is {value}; {least} to {most} is needed")
-        setattr(self, param.name.removeprefix("QUEUE_").lower(), int(value))
+        setattr(self, param.name.removeprefix("QUEUE_").lower(), value)
 
 
 def power_of_two(least: int) -> int:

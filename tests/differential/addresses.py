@@ -27,9 +27,7 @@ _ADDRESSES: Final = (
 )
 
 
-def random_addresses(
-    rng: Random, packets: list[bytes], layer: int = 0
-) -> npt.NDArray[np.void]:
+def random_addresses(rng: Random, packets: list[bytes], layer: int = 0) -> npt.NDArray[np.void]:
     """An address for each packet, which tells the packet's true IP version."""
     made = [random_address(rng, packet, layer) for packet in packets]
     return np.frombuffer(bytearray(b"".join(made)), fd.ADDRESS_DTYPE)

@@ -60,9 +60,7 @@ class Arena:
         tally["filter objects compared"] += 1
         tally["pairs of a filter object and a packet"] += len(theirs)
 
-    def _check(
-        self, text: str, theirs: list[bool | None], ours: npt.NDArray[np.bool_]
-    ) -> None:
+    def _check(self, text: str, theirs: list[bool | None], ours: npt.NDArray[np.bool_]) -> None:
         matched = np.array([verdict is True for verdict in theirs])
         refused = np.array([verdict is None for verdict in theirs])
         if (matched == ours).all() and (refused == ~self._is_packet).all():

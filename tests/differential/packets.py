@@ -195,7 +195,9 @@ def _damaged(rng: Random, packet: bytes) -> bytes:
         # Somewhere in the headers: the next header, an extension's length, the
         # TCP data offset ...
         for _ in range(rng.choice((1, 1, 2, 5))):
-            out[rng.randrange(min(len(out), 80))] = rng.choice((0, 6, 17, 44, 255, rng.randrange(256)))
+            out[rng.randrange(min(len(out), 80))] = rng.choice(
+                (0, 6, 17, 44, 255, rng.randrange(256))
+            )
     elif kind == 7:
         _lie_about_data_offset(rng, out)
     else:

@@ -48,9 +48,7 @@ def _read(part: Expression, layer: Layer) -> Expression:
         case Not(term):
             return Not(_read(term, layer))
         case Conditional(condition, then, otherwise):
-            return Conditional(
-                _read(condition, layer), _read(then, layer), _read(otherwise, layer)
-            )
+            return Conditional(_read(condition, layer), _read(then, layer), _read(otherwise, layer))
         case Comparison():
             return _read_comparison(part, layer)
         case _:

@@ -82,9 +82,7 @@ def test_one_test_against_arithmetic(operator: Operator, rng: Random) -> None:
         for _ in range(12):
             constant = rng.choice(present) + rng.choice((0, 0, 1, -1, 1 << 32, -(1 << 32), 1 << 64))
             constant = min(constant, CONSTANT_MAX)
-            program = Program(
-                fd.Layer.NETWORK, (Test(field, operator, constant, ACCEPT, REJECT),)
-            )
+            program = Program(fd.Layer.NETWORK, (Test(field, operator, constant, ACCEPT, REJECT),))
             expected = [
                 value is not None and operator.holds(value | mapped, constant) for value in values
             ]
@@ -118,9 +116,7 @@ def test_a_filter_and_its_negation_part_the_packets(rng: Random) -> None:
             continue
         name = field.name
         constant = int(rng.choice(batch[name]))
-        equal, unequal = (
-            batch.match(f"{name} {operator} {constant}") for operator in ("==", "!=")
-        )
+        equal, unequal = (batch.match(f"{name} {operator} {constant}") for operator in ("==", "!="))
         if field.name not in ("ip.SrcAddr", "ip.DstAddr"):
             assert (equal == (batch.has(name) & (batch[name] == constant))).all(), name
         assert ((equal | unequal) == batch.has(name)).all(), name

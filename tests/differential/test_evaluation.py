@@ -95,7 +95,9 @@ def test_filters_decide_as_windivert_shrinking(packets: list[bytes], rng: Random
 # ---- deviations: where we follow the manual ---------------------------------------
 
 
-_SYN = bytes.fromhex("450000280001000040060000010203040506070800500051ffffffff000000005002020000000000")
+_SYN = bytes.fromhex(
+    "450000280001000040060000010203040506070800500051ffffffff000000005002020000000000"
+)
 _UDP = bytes.fromhex("4500001c000100004011000001020304050607080035003500080000")
 _LABEL = bytes.fromhex("60050003000811ff") + bytes(32) + bytes.fromhex("0035003500080000")
 

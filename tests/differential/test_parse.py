@@ -96,9 +96,7 @@ def _address(packet: bytes) -> oracle.Address:
 
 def _questions(packet: bytes, parsed: Parsed) -> str:
     """A filter that matches if WinDivert's parser found what we found."""
-    terms = [
-        f"{'' if parsed.headers & bit else 'not '}{name}" for bit, name in _NAMES.items()
-    ]
+    terms = [f"{'' if parsed.headers & bit else 'not '}{name}" for bit, name in _NAMES.items()]
     terms.append(f"protocol == {parsed.protocol}")
     terms.append(f"fragment == {int(parsed.state & FRAGMENT != 0)}")
     terms.append(f"packet[-1] == {packet[-1]}")

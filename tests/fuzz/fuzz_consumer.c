@@ -126,6 +126,8 @@ static void scribble(const struct fd_consumer *consumer, struct input *input)
         offset = indexes[which % sizeof(indexes)];
     else if (which < 200)
         offset = 4096 + consumer->taken % COUNT * 64 + values[which % sizeof(values)];
+    if (offset > descriptor_region_size - 8)
+        offset = (uint32_t)descriptor_region_size - 8;
     switch (take8(input) % 4) {
     case 0:
         region[offset] = take8(input);

@@ -7,7 +7,8 @@
 # A target is a fuzz_*.c here, linked with all of driver/core and the C of the
 # batch engine. Start inputs, if any, lie in corpus/NAME; what a run finds
 # goes to a temporary folder, or to $CORPUS/NAME if CORPUS is set. An input
-# that makes a target fail is kept in $ARTIFACTS (here by default).
+# that makes a target fail is kept in $ARTIFACTS (by default in fastdivert-fuzz
+# under the temporary folder).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -15,7 +16,7 @@ SECONDS_EACH=${1:?usage: run.sh SECONDS [NAME ...]}
 shift
 CC=${CC:-$(command -v clang-19 || command -v clang)}
 DRIVER=${CORE:-driver/core}/..
-ARTIFACTS=${ARTIFACTS:-.}
+ARTIFACTS=${ARTIFACTS:-${TMPDIR:-/tmp}/fastdivert-fuzz}
 BUILD=$(mktemp -d)
 trap 'rm -rf "$BUILD"' EXIT
 

@@ -99,13 +99,13 @@ def test_priorities_lie_between_30000_and_its_negative(priority):
         assert handle.priority == priority
 
 
-@pytest.mark.parametrize("priority", [-30001, 30001, 1 << 40, float("nan")])
+@pytest.mark.parametrize("priority", [-30001, 30001, 1 << 40])
 def test_a_priority_beyond_is_refused(priority):
     with pytest.raises(ValueError, match="priority"):
         replay(numbered(1), priority=priority)
 
 
-@pytest.mark.parametrize("priority", [1.5, "high", None])
+@pytest.mark.parametrize("priority", [1.5, "high", None, float("nan")])
 def test_a_priority_is_a_whole_number(priority):
     with pytest.raises((TypeError, ValueError)):
         replay(numbered(1), priority=priority)

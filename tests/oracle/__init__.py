@@ -155,7 +155,7 @@ def checksums(packet: bytes, address: Any = None, flags: int = 0) -> Checksummed
     return Checksummed(status >= 0, buffer.raw[: len(packet)], bytes(updated))
 
 
-def hash(packet: bytes, seed: int = 0) -> int:
+def hash(packet: bytes, seed: int = 0) -> int:  # noqa: A001 - as the others, by what it is
     """WinDivertHelperHashPacket; 0 for what is no packet."""
     buffer = ctypes.create_string_buffer(packet, max(len(packet), 1))
     return int(_library.ebpfdivert_helper_hash_packet(buffer, len(packet), seed))

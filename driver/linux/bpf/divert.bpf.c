@@ -160,7 +160,7 @@ INLINE void describe_offload(struct __sk_buff *skb, struct sk_buff *kernel,
                              const struct fd_live_packet *packet,
                              struct fd_descriptor *descriptor)
 {
-    uint32_t summed = kernel->ip_summed;
+    uint32_t summed = (uint32_t)READ_BITS(kernel->ip_summed, kernel);
     uint32_t flags = checksum_flags(packet, summed);
     uint32_t start = 0;
     uint32_t offset = 0;

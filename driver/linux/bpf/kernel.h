@@ -70,6 +70,16 @@ struct skb_shared_info {
 
 #pragma clang attribute pop
 
+/* A bit-field: which byte, and which bits of it, are the running kernel's
+ * business too. (Fields of one byte at most, which all of ours are.) */
+enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT = 4, FIELD_RSHIFT = 5 };
+#define READ_BITS(field, base)                                                     \
+    ((uint64_t) * (const uint8_t *)((const uint8_t *)(base) +                                  \
+                                    __builtin_preserve_field_info(field,           \
+                                                                  FIELD_BYTE_OFFSET))          \
+         << __builtin_preserve_field_info(field, FIELD_LSHIFT) >>                  \
+     __builtin_preserve_field_info(field, FIELD_RSHIFT))
+
 /* Functions of the kernel, resolved by name. */
 #define KERNEL_FUNCTION extern __attribute__((section(".ksyms")))
 KERNEL_FUNCTION void *bpf_cast_to_kern_ctx(void *context);

@@ -63,6 +63,16 @@ static void adjust(const struct checksum_place *place, uint32_t offset, const ui
     memcpy(place->field, &checksum, 2);
 }
 
+/* The difference of two sums does not tell which zero of one's complement the
+ * new one is. It matters where everything is zero, which only an ICMP message
+ * can be (the others sum a protocol number): its checksum is 0xffff. */
+static void choose_zero(const struct fd_parsed *parsed, const uint8_t *l4, uint8_t *checksum) {
+    const uint8_t ones[2] = {0xff, 0xff};
+    uint32_t length = parsed->payload_offset - parsed->l4_offset + parsed->payload_length;
+    if (parsed->headers & FD_HAS(FD_HEADER_ICMP) && load16(checksum) == 0 && fd_sum(l4, length) == 0)
+        memcpy(checksum, ones, sizeof ones);
+}
+
 static int is_ip_address(unsigned field) {
     return field == FD_FIELD_IP_SRCADDR || field == FD_FIELD_IP_DSTADDR ||
            field == FD_FIELD_IPV6_SRCADDR || field == FD_FIELD_IPV6_DSTADDR;
@@ -136,6 +146,7 @@ static void repair(const struct fd_rows *rows, uint32_t row, unsigned field, uin
         if (place.field != NULL && covered && !(transport && place.partial)) {
             place.origin = transport ? place.origin : 0;
             adjust(&place, offset, old_bytes, new_bytes, width);
+            choose_zero(&rows->parsed[row], packet + rows->parsed[row].l4_offset, place.field);
         }
     }
     if (is_layout(field))

@@ -35,7 +35,7 @@ static int queue_row(struct fd_producer *producer, const struct fd_rows *rows, u
 static int matches(const struct fd_rows *rows, uint32_t row, const struct fd_program *program) {
     const struct fd_subject subject = {&rows->descriptors[row], rows->records[row].packet,
                                        rows->records[row].captured, &rows->parsed[row]};
-    return fd_program_run(program, &subject);
+    return program->layer == rows->layer && fd_program_run(program, &subject);
 }
 
 uint32_t fd_produce(struct fd_producer *producer, const struct fd_program *program,

@@ -133,7 +133,7 @@ class Replay:
         if self.exhausted:
             return False
         try:
-            packets = next(self._batches)._packets
+            packets = self._next_packets()
         except BaseException as error:
             # The end, or a fault: either way nothing comes after it.
             self.exhausted = True
@@ -148,6 +148,15 @@ class Replay:
         self._sequence += len(packets)
         self._chunk, self._cursor = packets, 0
         return True
+
+    def _next_packets(self) -> Packets:
+        """The next batch of the source that has packets, with headers that are ours to number."""
+        packets = next(self._batches)._packets
+        while not len(packets):
+            packets = next(self._batches)._packets
+        if self._source is not None:  # a reader's batches are nobody else's
+            return packets
+        return packets.gather(np.arange(len(packets), dtype=np.uint32))
 
     # ---- pace ----------------------------------------------------------------
 

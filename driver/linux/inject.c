@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "inject.h"
+
+#include <errno.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "../core/bytes.h"
+
+#define BATCH 256u /* what one system call takes: more gains nothing */
+#define SEND_BUFFER (64 << 20)
+#define LOOPBACK_IFINDEX 1
+#define GSO_UDP_L4 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 of newer headers */
+
+/* One message of a batch, and all that it points to. */
+struct letter {
+    struct iovec parts[3]; /* offload header, L2 header, packet */
+    struct virtio_net_hdr offload;
+    struct sockaddr_ll to;
+    struct ethhdr ethernet; /* for packets that have no L2 header of their own */
+    union {
+        struct cmsghdr header;
+        uint8_t bytes[CMSG_SPACE(sizeof(uint32_t))];
+    } control;
+};
+
+struct fd_injector {
+    int socket;
+    uint32_t mark;
+    uint32_t next_slot; /* runs freely: a slow backlog never sees a reused one */
+    struct fd_slot *slots;
+    fd_find_device *find;
+    void *context;
+    pthread_mutex_t lock;
+    struct fd_device device; /* the last one that was looked up */
+    uint32_t device_index;
+    struct mmsghdr messages[BATCH];
+    struct letter letters[BATCH];
+    uint32_t rows[BATCH]; /* which packet a message carries */
+};
+
+struct fd_injector *fd_injector_open(uint32_t mark, struct fd_slot *slots, fd_find_device *find,
+                                     void *context, struct fd_error *error)
+{
+    struct fd_injector *injector = calloc(1, sizeof(*injector));
+    int yes = 1;
+    int size = SEND_BUFFER;
+
+    if (injector == NULL) {
+        fd_fail(error, FD_ERROR_MEMORY, ENOMEM, "no memory to send packets");
+        return NULL;
+    }
+    injector->mark = mark;
+    injector->slots = slots;
+    injector->find = find;
+    injector->context = context;
+    pthread_mutex_init(&injector->lock, NULL);
+    /* Protocol 0: it receives nothing. */
+    injector->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (injector->socket < 0 ||
+        setsockopt(injector->socket, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0) {
+        fd_fail_errno(error, "opening a packet socket");
+        fd_injector_close(injector);
+        return NULL;
+    }
+    (void)setsockopt(injector->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    for (uint32_t i = 0; i < BATCH; i++) {
+        struct letter *letter = &injector->letters[i];
+        letter->to.sll_family = AF_PACKET;
+        letter->to.sll_halen = ETH_ALEN;
+        letter->control.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(uint32_t)), .cmsg_level = SOL_SOCKET, .cmsg_type = SO_MARK};
+        letter->parts[0] = (struct iovec){&letter->offload, sizeof(letter->offload)};
+        injector->messages[i].msg_hdr = (struct msghdr){.msg_name = &letter->to,
+                                                        .msg_namelen = sizeof(letter->to),
+                                                        .msg_iov = letter->parts,
+                                                        .msg_iovlen = 3,
+                                                        .msg_control = &letter->control,
+                                                        .msg_controllen = sizeof(letter->control)};
+    }
+    return injector;
+}
+
+void fd_injector_close(struct fd_injector *injector)
+{
+    if (injector == NULL)
+        return;
+    if (injector->socket >= 0)
+        close(injector->socket);
+    pthread_mutex_destroy(&injector->lock);
+    free(injector);
+}
+
+/* ---- one packet --------------------------------------------------------- */
+
+static int has_ethernet(const struct fd_device *device)
+{
+    return device->type == ARPHRD_ETHER || device->type == ARPHRD_LOOPBACK;
+}
+
+static int find_device(struct fd_injector *injector, uint32_t ifindex)
+{
+    if (ifindex == injector->device_index)
+        return 1;
+    injector->device_index = 0;
+    if (!injector->find(injector->context, ifindex, &injector->device))
+        return 0;
+    injector->device_index = ifindex;
+    return 1;
+}
+
+/* A packet of our user's own making has no L2 header. Outbound, the kernel
+ * finds the neighbour (FD_SLOT_ROUTE) and writes the addresses; inbound, it
+ * must be addressed to the device, or the host takes it for another's. */
+static void address(struct fd_injector *injector, struct letter *letter,
+                    const struct fd_record *record, int inbound, uint32_t *state)
+{
+    struct iovec *l2 = &letter->parts[1];
+
+    if (record->l2_length != 0) {
+        *l2 = (struct iovec){record->packet - record->l2_length, record->l2_length};
+        return;
+    }
+    *l2 = (struct iovec){NULL, 0};
+    if (!has_ethernet(&injector->device))
+        return;
+    memset(&letter->ethernet, 0, sizeof(letter->ethernet));
+    letter->ethernet.h_proto = letter->to.sll_protocol;
+    if (inbound)
+        memcpy(letter->ethernet.h_dest, injector->device.address, ETH_ALEN);
+    else
+        *state |= FD_SLOT_ROUTE;
+    *l2 = (struct iovec){&letter->ethernet, sizeof(letter->ethernet)};
+}
+
+static uint8_t gso_type(uint32_t flags)
+{
+    uint8_t ecn = flags & FD_FLAG_GSO_ECN ? VIRTIO_NET_HDR_GSO_ECN : 0;
+
+    if (flags & FD_FLAG_GSO_UDP)
+        return GSO_UDP_L4;
+    return (flags & FD_FLAG_IPV6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4) | ecn;
+}
+
+static void offload(struct letter *letter, const struct fd_descriptor *descriptor,
+                    uint32_t captured)
+{
+    const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
+    uint32_t l2 = (uint32_t)letter->parts[1].iov_len;
+    uint32_t flags = descriptor->flags;
+    uint32_t start = descriptor->csum_start;
+
+    memset(&letter->offload, 0, sizeof(letter->offload));
+    /* A sum that begins behind the outer transport header is a tunnel's inner
+     * one: nobody but the kernel looks at it. */
+    if (start != 0 && ((flags & partial) != 0 || start != descriptor->l4_offset)) {
+        letter->offload.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        letter->offload.csum_start = (uint16_t)(l2 + start);
+        letter->offload.csum_offset = descriptor->csum_offset;
+    }
+    if ((flags & (FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP)) != 0 && descriptor->gso_size != 0 &&
+        captured > (uint32_t)descriptor->payload_offset + descriptor->gso_size) {
+        letter->offload.gso_type = gso_type(flags);
+        letter->offload.gso_size = descriptor->gso_size;
+        letter->offload.hdr_len = (uint16_t)(l2 + descriptor->payload_offset);
+    }
+}
+
+/* 0, or an errno. */
+static int write_letter(struct fd_injector *injector, struct letter *letter,
+                        const struct fd_descriptor *descriptor, const struct fd_record *record)
+{
+    uint32_t slot = injector->next_slot & FD_MARK_SLOT;
+    uint32_t flags = descriptor->flags;
+    int inbound = (flags & FD_FLAG_OUTBOUND) == 0;
+    uint32_t state = FD_SLOT_LIVE | (inbound ? FD_SLOT_INBOUND : 0) |
+                     (flags & FD_FLAG_FORWARDED ? FD_SLOT_FORWARDED : 0);
+    int ipv6 = record->captured != 0 && record->packet[0] >> 4 == 6;
+
+    if (record->captured == 0)
+        return EINVAL;
+    if (!find_device(injector, descriptor->ifindex))
+        return ENODEV;
+    if (descriptor->ifindex == LOOPBACK_IFINDEX && !inbound)
+        state |= FD_SLOT_ROUTE; /* without a route its receiver calls it martian */
+    letter->to.sll_ifindex = (int)descriptor->ifindex;
+    letter->to.sll_protocol = fd_network16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+    address(injector, letter, record, inbound, &state);
+    letter->parts[2] = (struct iovec){record->packet, record->captured};
+    offload(letter, descriptor, record->captured);
+    uint32_t mark = injector->mark | slot;
+    memcpy(CMSG_DATA(&letter->control.header), &mark, sizeof(mark));
+    injector->slots[slot].mark = descriptor->mark;
+    injector->slots[slot].ifindex = descriptor->ifindex;
+    __atomic_store_n(&injector->slots[slot].state, state, __ATOMIC_RELEASE);
+    injector->next_slot++;
+    return 0;
+}
+
+/* ---- a batch ------------------------------------------------------------ */
+
+static void send_letters(struct fd_injector *injector, uint32_t count, int32_t *faults)
+{
+    uint32_t sent = 0;
+
+    while (sent < count) {
+        int done = sendmmsg(injector->socket, injector->messages + sent, count - sent, 0);
+        if (done > 0) {
+            sent += (uint32_t)done;
+        } else if (errno != EINTR) { /* the first of them failed: on with the others */
+            faults[injector->rows[sent++]] = errno;
+        }
+    }
+}
+
+uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *descriptors,
+                   const struct fd_record *records, uint32_t count, int32_t *faults)
+{
+    uint32_t sent = 0;
+    uint32_t at = 0;
+
+    pthread_mutex_lock(&injector->lock);
+    injector->device_index = 0; /* interfaces may have changed since the last time */
+    while (at < count) {
+        uint32_t letters = 0;
+        for (; at < count && letters < BATCH; at++) {
+            faults[at] = write_letter(injector, &injector->letters[letters], &descriptors[at],
+                                      &records[at]);
+            if (faults[at] == 0)
+                injector->rows[letters++] = at;
+        }
+        send_letters(injector, letters, faults);
+    }
+    pthread_mutex_unlock(&injector->lock);
+    for (uint32_t i = 0; i < count; i++)
+        sent += faults[i] == 0;
+    return sent;
+}
