@@ -54,7 +54,8 @@ class BuildCore(build_ext):
             raise SystemExit("building fastdivert on Windows needs clang-cl, a part of LLVM")
         self.compiler.initialize(self.plat_name)
         self.compiler.cc = clang
-        return ["/O2", "/clang:-O3", "/clang:-std=c11", f"--target={WINDOWS_TARGETS[self.plat_name]}"]
+        target = WINDOWS_TARGETS[self.plat_name]
+        return ["/O2", "/clang:-O3", "/clang:-std=c11", f"--target={target}"]
 
 
 setup(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import fastdivert as fd
@@ -22,7 +26,7 @@ WRITERS = {
     OURS: ours.write_column,
     "numpy": numpy_alone.write_column,
 }
-_TRUTH = {
+_TRUTH: dict[str, Callable[[Any], Any]] = {
     "ip.TTL": lambda t: np.where(t["version"] == 4, t["ttl"], 0),
     "ip.SrcAddr": lambda t: t["source"],
     "tcp.DstPort": lambda t: np.where(t["protocol"] == TCP, t["destination_port"], 0),
@@ -50,7 +54,7 @@ def bench_write(contest: Contest, field: str, name: str) -> None:
     contest.time("column, write (64 B)", field, name, contestant, len(packets), right)
 
 
-def _rewritten(packets: Traffic, field: str, values: np.ndarray) -> list[bytes]:
+def _rewritten(packets: Traffic, field: str, values: npt.NDArray[Any]) -> list[bytes]:
     """The packets with the field put in by hand, and every checksum computed anew."""
     at, width = {"ip.TTL": (8, 1), "ip.SrcAddr": (12, 4)}[field]
     edited = []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from benchmarks.contest import LIMIT, OURS, Contest, few
+from benchmarks.contest import LIMIT, OURS, Contest, Contestant, few
 from benchmarks.peers import dpkt_peer, limit, numpy_alone, ours, pydivert_peer, scapy_peer
-from benchmarks.traffic import traffic
+from benchmarks.traffic import Traffic, traffic
+
+Maker = Callable[[Traffic], Contestant]
 
 #: Who, how, and on how many packets.
-CONTESTANTS = {
+CONTESTANTS: dict[str, tuple[Maker, int]] = {
     LIMIT: (limit.parse, 4096),
     OURS: (ours.parse, 4096),
     f"{OURS}, without descriptors": (ours.parse_alone, 4096),
@@ -36,7 +40,7 @@ def bench_parse_batches(contest: Contest, count: int, name: str) -> None:
     _time(contest, "parse, by batch size (64 B)", f"{count}", name, CONTESTANTS[name][0], packets)
 
 
-def _time(contest, work, case, name, make, packets) -> None:  # type: ignore[no-untyped-def]
+def _time(contest: Contest, work: str, case: str, name: str, make: Maker, packets: Traffic) -> None:
     names = ("protocol", "source_port", "destination_port")
     right = np.stack([packets.truth[column] for column in names])
     contest.time(work, case, name, make(packets), len(packets), right)

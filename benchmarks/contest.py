@@ -59,7 +59,8 @@ class Contest:
         gc.collect()
         gc.disable()
         try:
-            self._benchmark.pedantic(contestant.run, rounds=rounds, iterations=iterations)
+            pedantic: Callable[..., Any] = self._benchmark.pedantic
+            pedantic(contestant.run, rounds=rounds, iterations=iterations)
         finally:
             gc.enable()
         info = self._benchmark.extra_info

@@ -45,8 +45,9 @@ def _build(name: str, sources: list[str], *libraries: str) -> ctypes.CDLL:
     command = [COMPILER, *FLAGS, *(str(_SOURCES / s) for s in sources), "-o", str(target)]
     built = subprocess.run([*command, *libraries], capture_output=True, text=True, check=False)
     if built.returncode:
-        if libraries and "No such file" in built.stderr:
-            pytest.skip(f"{name}: its headers are not installed")
+        missing = ("No such file", "cannot find -l", "unable to find library")
+        if libraries and any(text in built.stderr for text in missing):
+            pytest.skip(f"{name}: its library or headers are not installed")
         raise RuntimeError(f"{' '.join(command)}: {built.stderr}")
     return ctypes.CDLL(str(target))
 

@@ -91,8 +91,11 @@ def stamped(count: int, step_ns: int, *, size: int = 4) -> fd.Batch:
 
 def numbers(batches: fd.Batch | Iterable[fd.Batch]) -> list[int]:
     """The numbers that the payloads say, in order."""
-    listed = [batches] if isinstance(batches, fd.Batch) else batches
-    return [int(number) for batch in listed for number in batch["tcp.Payload32[0]"]]
+    found: list[int] = []
+    for batch in [batches] if isinstance(batches, fd.Batch) else batches:
+        found += batch["tcp.Payload32[0]"].tolist()
+        del batch  # and its slots, before the next one is waited for
+    return found
 
 
 class Sink:

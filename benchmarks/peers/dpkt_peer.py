@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def read_column(traffic: Traffic, name: str) -> Contestant:
     dpkt = _dpkt()
     packets = [_packet(raw) for raw in traffic.packets]
     IP, TCP = dpkt.ip.IP, dpkt.tcp.TCP  # noqa: N806
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "ip.TTL": lambda p: p.ttl if isinstance(p, IP) else 0,
         "ip.SrcAddr": lambda p: int.from_bytes(p.src, "big") if isinstance(p, IP) else 0,
         "tcp.DstPort": lambda p: p.data.dport if isinstance(p.data, TCP) else 0,

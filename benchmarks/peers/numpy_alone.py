@@ -6,6 +6,8 @@ makes it comparable at all.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,7 @@ def checksums(traffic: Traffic) -> Contestant:
 
 def read_column(traffic: Traffic, name: str) -> Contestant:
     rows = traffic.matrix()
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "ip.TTL": lambda v4: np.where(v4, rows[:, 8], 0),
         "ip.SrcAddr": lambda v4: np.where(v4, _be32(rows, 12), 0),
         "tcp.DstPort": lambda v4: np.where(
@@ -153,13 +155,15 @@ def write_column(traffic: Traffic, name: str, values: Any) -> Contestant:
 def capture(path: Path) -> Contestant:
     """The file is a chain of lengths: numpy can only follow it in a Python loop."""
 
+    length_at = struct.Struct("<I").unpack_from
+
     def run() -> Any:
-        data = np.fromfile(path, np.uint8)
-        view = memoryview(data)
+        view = path.read_bytes()
+        data = np.frombuffer(view, np.uint8)
         offsets, at = [], 24
         while at < len(view):
             offsets.append(at + 30)
-            at += 16 + int.from_bytes(view[at + 8 : at + 12], "little")
+            at += 16 + length_at(view, at + 8)[0]
         where = np.array(offsets)
         v4 = data[where] >> 4 == 4
         protocol = np.where(v4, data[where + 9], data[where + 6])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def checksums_by_ctypes(traffic: Traffic) -> Contestant:
 def read_column(traffic: Traffic, name: str) -> Contestant:
     Packet = _packet_class()  # noqa: N806
     packets = [Packet(raw) for raw in traffic.packets]
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "ip.TTL": lambda p: p.ipv4.ttl if p.ipv4 else 0,
         "ip.SrcAddr": lambda p: int.from_bytes(p.ipv4.raw[12:16], "big") if p.ipv4 else 0,
         "tcp.DstPort": lambda p: p.tcp.dst_port if p.tcp else 0,

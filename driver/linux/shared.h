@@ -79,9 +79,23 @@ struct fd_live_packet {
     uint32_t destination_port;
     uint32_t tcp_flags;
     uint32_t prefix_length; /* bytes of prefix that were loaded */
-    uint32_t padding;
+    uint32_t fragment;      /* offset in units of 8 bytes */
     uint8_t l4[FD_L4_KEPT]; /* the transport header's fixed part */
     uint8_t prefix[FD_PREFIX_MAX + 8]; /* a masked index may reach a word past the end */
+};
+
+/* Where one CPU's producer is: struct fd_producer of driver/core. */
+struct fd_live_producer {
+    uint32_t head;
+    uint32_t cached_tail;
+    uint64_t byte_head;
+    uint64_t cached_byte_tail;
+    uint64_t byte_published;
+    uint32_t published;
+    uint32_t sequence;
+    uint32_t fault; /* the consumer broke the ring's rules: it is dead */
+    uint32_t padding;
+    struct fd_producer_counters counters;
 };
 
 /* Causes of loss beside enum fd_drop. */

@@ -51,7 +51,7 @@ class Batch:
     @classmethod
     def from_packets(
         cls,
-        packets: Sequence[bytes],
+        packets: Sequence[bytes | bytearray | memoryview],
         addresses: npt.ArrayLike | None = None,
         *,
         layer: Layer | None = None,

@@ -22,7 +22,10 @@ class Channel(Protocol):
         ...
 
     def send(self, packets: Packets) -> int:
-        """Puts back every row whose verdict is PASS; returns how many."""
+        """Puts back every row whose verdict is PASS, and releases packets; returns how many.
+
+        Of two threads that send the same packets one gets ReleasedError.
+        """
         ...
 
     def shutdown(self, how: Shutdown) -> None:

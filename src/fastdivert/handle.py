@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+import threading
+import warnings
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from types import TracebackType
@@ -16,6 +18,7 @@ from fastdivert.driver import Channel
 from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
 from fastdivert.errors import HandleError, ShutdownError
 from fastdivert.filter import Filter
+from fastdivert.params import LIMITS
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +41,7 @@ class Handle:
         self._filter = filter
         self._priority = priority
         self._flags = flags
+        self._closed = False
         self.max_batch = MAX_BATCH
 
     @property
@@ -83,7 +87,7 @@ class Handle:
             raise ValueError(f"max_packets is {most}; at least 1 is needed")
         if self._flags & Flag.SEND_ONLY:
             raise HandleError("the handle was opened with SEND_ONLY: it receives nothing")
-        return most
+        return min(most, LIMITS[Param.QUEUE_LENGTH][2])
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -111,7 +115,7 @@ class Handle:
                     raise
             ready: asyncio.Future[None] = loop.create_future()
             cancel = self._channel.call_when_ready(
-                partial(loop.call_soon_threadsafe, _resolve, ready)
+                partial(_call_soon, loop, ready)
             )
             try:
                 wait = self._channel.retry_after()
@@ -134,7 +138,9 @@ class Handle:
     # ---- sending -----------------------------------------------------------
 
     def send(
-        self, packets: Batch | bytes | Sequence[bytes], addresses: npt.ArrayLike | None = None
+        self,
+        packets: Batch | bytes | bytearray | memoryview | Sequence[bytes | bytearray | memoryview],
+        addresses: npt.ArrayLike | None = None,
     ) -> int:
         """Puts packets back into the stack in one call; returns how many.
 
@@ -154,13 +160,11 @@ class Handle:
             self._check_batch(packets)
             if addresses is not None:
                 packets.addresses = addresses
-            sent = self._channel.send(packets._packets)
-            packets.release()
-            return sent
+            return self._channel.send(packets._packets)
         one = isinstance(packets, (bytes, bytearray, memoryview, np.ndarray))
         sequence: Any = [packets] if one else packets
-        with Batch.from_packets(sequence, addresses, layer=self.layer) as batch:
-            return self._channel.send(batch._packets)
+        made = Batch.from_packets(sequence, addresses, layer=self.layer)
+        return self._channel.send(made._packets)
 
     def _check_batch(self, batch: Batch) -> None:
         if batch.layer != self.layer:
@@ -174,6 +178,8 @@ class Handle:
 
     def shutdown(self, how: Shutdown = Shutdown.BOTH) -> None:
         """Stops receiving (what waits can still be received), sending, or both."""
+        if how not in (Shutdown.RECV, Shutdown.SEND, Shutdown.BOTH):
+            raise ValueError(f"shutdown: {how!r} is neither RECV nor SEND nor BOTH")
         self._channel.shutdown(Shutdown(how))
 
     def close(self) -> None:
@@ -182,7 +188,13 @@ class Handle:
         Whoever waits in ``recv`` gets HandleClosedError. Batches and arrays that
         were taken stay valid.
         """
+        self._closed = True
         self._channel.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self.close()
 
     def __enter__(self) -> Handle:
         return self
@@ -225,7 +237,11 @@ class Handle:
 def _seconds(timeout: float | None) -> float | None:
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"timeout is {timeout}; seconds from 0, or None, are needed")
-    return timeout
+    return None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    loop.call_soon_threadsafe(_resolve, future)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -16,32 +16,17 @@ MAP(doorbell) = {BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0};
 
 /* What is ours alone: user space does not map it, so nothing in it can change
  * under us or be a lie. */
-MAP(producers) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 0, 1, 0};
-MAP(packets) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 0, 1, 0};
-MAP(counters) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 0, 1, 0};
+MAP(producers) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct fd_live_producer), 1, 0};
+MAP(packets) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct fd_live_packet), 1, 0};
+MAP(counters) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct fd_live_counters), 1, 0};
 
 MAP(control) = {BPF_MAP_TYPE_ARRAY, 4, sizeof(struct fd_live_control), 1, SHARED};
 MAP(slots) = {BPF_MAP_TYPE_ARRAY, 4, sizeof(struct fd_slot), FD_SLOTS, SHARED};
 
 /* The host's own addresses (IPv4 ones ::ffff-mapped), kept by the loader. */
-MAP(addresses) = {BPF_MAP_TYPE_HASH, 16, 4, 0, 0};
+MAP(addresses) = {BPF_MAP_TYPE_HASH, 16, 4, 0, 1u /* BPF_F_NO_PREALLOC */};
 
 const volatile struct fd_live_config config SECTION(".rodata") = {0};
-
-/* Where this CPU's producer is. Its own record, as struct fd_producer in
- * driver/core is. */
-struct producer {
-    uint32_t head;
-    uint32_t cached_tail;
-    uint64_t byte_head;
-    uint64_t cached_byte_tail;
-    uint64_t byte_published;
-    uint32_t published;
-    uint32_t sequence;
-    uint32_t fault; /* the consumer broke the ring's rules: it is dead */
-    uint32_t padding;
-    struct fd_producer_counters counters;
-};
 
 INLINE void *only_element(void *map)
 {

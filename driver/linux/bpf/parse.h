@@ -23,15 +23,6 @@ INLINE uint32_t be16_at(const uint8_t *bytes)
     return (uint32_t)bytes[0] << 8 | bytes[1];
 }
 
-/* The IP headers' word on where the packet ends and what it carries. */
-struct walk {
-    uint32_t end;
-    uint32_t l4_offset;
-    uint32_t fragment_offset;
-    uint32_t headers;
-    uint32_t protocol;
-};
-
 INLINE void set_length(struct fd_live_packet *packet, uint32_t length)
 {
     packet->length = length;
@@ -48,24 +39,26 @@ INLINE uint32_t trim(struct fd_live_packet *packet, uint32_t length, uint32_t le
     return length < packet->captured ? length : packet->captured;
 }
 
-INLINE int walk_ipv4(struct fd_live_packet *packet, struct walk *walk)
+/* Where the IP packet ends, or 0 if it is none. Leaves l4_offset, protocol,
+ * fragment and state in the packet. */
+INLINE uint32_t walk_ipv4(struct fd_live_packet *packet)
 {
     const uint8_t *ip = packet->prefix;
     uint32_t header_length = (uint32_t)(ip[0] & 0x0f) * 4;
     uint32_t length = be16_at(ip + 2);
     uint32_t fragment = be16_at(ip + 6);
+    uint32_t end = trim(packet, length, FD_IPV4_LENGTH);
 
-    walk->end = trim(packet, length, FD_IPV4_LENGTH);
-    if (header_length < FD_IPV4_LENGTH || header_length > walk->end)
+    if (header_length < FD_IPV4_LENGTH || header_length > end)
         return 0;
     set_length(packet, length);
     packet->state |= ((fragment & 0x3fff) != 0 ? FD_PARSED_FRAGMENT : 0) |
                      ((fragment & 0x2000) != 0 ? FD_PARSED_MORE_FRAGMENTS : 0);
-    walk->l4_offset = header_length;
-    walk->fragment_offset = fragment & 0x1fff;
-    walk->headers = FD_HAS(FD_HEADER_IP);
-    walk->protocol = ip[9];
-    return 1;
+    packet->headers = FD_HAS(FD_HEADER_IP);
+    packet->protocol = ip[9];
+    packet->l4_offset = header_length;
+    packet->fragment = fragment & 0x1fff;
+    return end;
 }
 
 INLINE int is_extension(uint32_t protocol)
@@ -75,37 +68,41 @@ INLINE int is_extension(uint32_t protocol)
            protocol == FD_PROTOCOL_DESTINATION || protocol == FD_PROTOCOL_MOBILITY;
 }
 
-/* One extension header, 8 bytes or more; 0 at the chain's end. */
-INLINE int step(struct __sk_buff *skb, struct fd_live_packet *packet, struct walk *walk)
+/* One extension header, 8 bytes or more; 0 at the chain's end. What goes from
+ * one turn to the next is kept in the packet, in a map: of that the verifier
+ * remembers nothing, and so every turn looks like the last one to it. */
+INLINE int step(struct __sk_buff *skb, struct fd_live_packet *packet, uint32_t end)
 {
     uint8_t header[4];
-    uint32_t left = walk->end - walk->l4_offset;
-    uint32_t protocol = walk->protocol;
+    uint32_t at = READ_ONCE(packet->l4_offset);
+    uint32_t protocol = READ_ONCE(packet->protocol);
+    uint32_t left = end - at;
 
-    if (left < 8 || !is_extension(protocol) || (walk->fragment_offset & 0xfff8) != 0 ||
-        bpf_skb_load_bytes(skb, packet->l3 + walk->l4_offset, header, sizeof(header)) != 0)
+    if (left < 8 || !is_extension(protocol) || READ_ONCE(packet->fragment) != 0 ||
+        bpf_skb_load_bytes(skb, packet->l3 + at, header, sizeof(header)) != 0)
         return 0;
     uint32_t header_length = ((uint32_t)header[1] + 1) * 8;
     if (protocol == FD_PROTOCOL_AH)
         header_length = ((uint32_t)header[1] + 2) * 4;
     if (protocol == FD_PROTOCOL_FRAGMENT) {
-        if (packet->state & FD_PARSED_FRAGMENT)
-            return 0;
+        if (READ_ONCE(packet->state) & FD_PARSED_FRAGMENT)
+            return 0; /* a second one */
         header_length = FD_IPV6_FRAGMENT_LENGTH;
     }
     if (header_length > left)
         return 0;
     if (protocol == FD_PROTOCOL_FRAGMENT) {
-        walk->fragment_offset = be16_at(header + 2);
-        packet->state |= FD_PARSED_FRAGMENT |
-                         (walk->fragment_offset & 1 ? FD_PARSED_MORE_FRAGMENTS : 0);
+        uint32_t fragment = be16_at(header + 2);
+        WRITE_ONCE(packet->fragment, fragment >> 3);
+        WRITE_ONCE(packet->state, packet->state | FD_PARSED_FRAGMENT |
+                                      (fragment & 1 ? FD_PARSED_MORE_FRAGMENTS : 0));
     }
-    walk->protocol = header[0];
-    walk->l4_offset += header_length;
+    WRITE_ONCE(packet->protocol, header[0]);
+    WRITE_ONCE(packet->l4_offset, at + header_length);
     return 1;
 }
 
-INLINE int walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet, struct walk *walk)
+INLINE uint32_t walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet)
 {
     const uint8_t *ip = packet->prefix;
     struct bpf_iter_num turns;
@@ -113,21 +110,20 @@ INLINE int walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet, struc
     if (packet->captured < FD_IPV6_LENGTH)
         return 0;
     uint32_t length = be16_at(ip + 4) + FD_IPV6_LENGTH;
-    walk->end = trim(packet, length, FD_IPV6_LENGTH);
+    uint32_t end = trim(packet, length, FD_IPV6_LENGTH);
     set_length(packet, length);
-    walk->l4_offset = FD_IPV6_LENGTH;
-    walk->fragment_offset = 0; /* with the flags, until the walk is over */
-    walk->headers = FD_HAS(FD_HEADER_IPV6);
-    walk->protocol = ip[6];
-    if (is_extension(walk->protocol)) {
+    packet->headers = FD_HAS(FD_HEADER_IPV6);
+    packet->protocol = ip[6];
+    packet->l4_offset = FD_IPV6_LENGTH;
+    packet->fragment = 0;
+    if (is_extension(ip[6])) {
         bpf_iter_num_new(&turns, 0, EXTENSIONS_MAX);
         while (bpf_iter_num_next(&turns))
-            if (!step(skb, packet, walk))
+            if (!step(skb, packet, end))
                 break;
         bpf_iter_num_destroy(&turns);
     }
-    walk->fragment_offset >>= 3;
-    return 1;
+    return end;
 }
 
 /* The transport header's fixed part, to where it is found at fixed offsets. */
@@ -146,17 +142,18 @@ INLINE void keep_l4(struct __sk_buff *skb, struct fd_live_packet *packet, uint32
     }
 }
 
-INLINE void fill(struct __sk_buff *skb, struct fd_live_packet *packet, const struct walk *walk)
+INLINE void fill(struct __sk_buff *skb, struct fd_live_packet *packet, uint32_t end)
 {
     const uint8_t *l4 = packet->l4;
-    uint32_t left = walk->end - walk->l4_offset;
-    uint32_t protocol = walk->protocol;
-    uint32_t headers = walk->headers;
+    uint32_t at = READ_ONCE(packet->l4_offset);
+    uint32_t protocol = READ_ONCE(packet->protocol);
+    uint32_t headers = packet->headers;
+    uint32_t left = end - at;
     uint32_t header_length = 0;
 
     packet->source_port = packet->destination_port = packet->tcp_flags = 0;
-    if (walk->fragment_offset == 0) {
-        keep_l4(skb, packet, walk->l4_offset, left);
+    if (READ_ONCE(packet->fragment) == 0) {
+        keep_l4(skb, packet, at, left);
         if (protocol == FD_PROTOCOL_TCP && left >= FD_TCP_LENGTH) {
             uint32_t length = (uint32_t)(l4[FD_TCP_DATA_OFFSET] >> 4) * 4;
             if (length >= FD_TCP_LENGTH) {
@@ -181,31 +178,29 @@ INLINE void fill(struct __sk_buff *skb, struct fd_live_packet *packet, const str
             packet->destination_port = be16_at(l4 + 2);
         }
     }
-    packet->l4_offset = walk->l4_offset;
-    packet->payload_offset = walk->l4_offset + header_length;
+    packet->payload_offset = at + header_length;
     packet->payload_length = left - header_length;
     packet->headers = headers;
-    packet->protocol = protocol;
 }
 
 /* l3 and captured are set, the prefix is loaded. 0: what is there is no IP
  * packet, and packet->headers is 0. */
 INLINE int parse(struct __sk_buff *skb, struct fd_live_packet *packet)
 {
-    struct walk walk;
     uint32_t version = packet->prefix[0] >> 4;
-    int good = 0;
+    uint32_t end = 0;
 
     packet->headers = 0;
     if (packet->captured < FD_IPV4_LENGTH)
         return 0;
     if (version == 4)
-        good = walk_ipv4(packet, &walk);
+        end = walk_ipv4(packet);
     else if (version == 6)
-        good = walk_ipv6(skb, packet, &walk);
-    if (good)
-        fill(skb, packet, &walk);
-    return good;
+        end = walk_ipv6(skb, packet);
+    if (end == 0)
+        return 0;
+    fill(skb, packet, end);
+    return 1;
 }
 
 #endif

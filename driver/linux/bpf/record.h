@@ -17,7 +17,7 @@
 
 /* A queue as found for this CPU. */
 struct queue {
-    struct producer *producer;
+    struct fd_live_producer *producer;
     struct fd_ring_header *header;
     uint8_t *bytes;
 };
@@ -34,7 +34,7 @@ INLINE int find_queue(struct queue *queue)
 
 INLINE void read_tails(struct queue *queue)
 {
-    struct producer *producer = queue->producer;
+    struct fd_live_producer *producer = queue->producer;
     uint32_t tail = READ_ONCE(queue->header->descriptor_tail);
     uint64_t byte_tail = READ_ONCE(queue->header->byte_tail);
 
@@ -57,7 +57,7 @@ INLINE uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
     return value > most ? most : value;
 }
 
-INLINE enum fd_drop refusal(const struct producer *producer, uint32_t count, uint64_t size,
+INLINE enum fd_drop refusal(const struct fd_live_producer *producer, uint32_t count, uint64_t size,
                             uint64_t queue_length, uint64_t queue_size)
 {
     uint32_t waiting = producer->head - producer->cached_tail;
@@ -73,7 +73,7 @@ INLINE enum fd_drop refusal(const struct producer *producer, uint32_t count, uin
 /* FD_DROP_COUNT: there is room for count records of size bytes together. */
 INLINE enum fd_drop make_room(struct queue *queue, uint32_t count, uint64_t size)
 {
-    struct producer *producer = queue->producer;
+    struct fd_live_producer *producer = queue->producer;
 
     if (producer->fault)
         return FD_DROP_MEMORY;
@@ -93,7 +93,7 @@ INLINE enum fd_drop make_room(struct queue *queue, uint32_t count, uint64_t size
 }
 
 /* Where the next record's bytes begin: below config.byte_size, aligned. */
-INLINE uint32_t record_at(const struct producer *producer)
+INLINE uint32_t record_at(const struct fd_live_producer *producer)
 {
     return (uint32_t)producer->byte_head & (uint32_t)(config.byte_size - 1) &
            ~(FD_RECORD_ALIGN - 1);
@@ -108,7 +108,7 @@ INLINE struct fd_descriptor *descriptor_at(const struct queue *queue)
 
 INLINE void advance(struct queue *queue, uint32_t l2_length, uint32_t captured)
 {
-    struct producer *producer = queue->producer;
+    struct fd_live_producer *producer = queue->producer;
 
     producer->head++;
     producer->byte_head += fd_record_size(l2_length, captured);
@@ -152,7 +152,7 @@ INLINE void ring_doorbell(const struct queue *queue)
  * ways on every machine, and eBPF has no cheaper one on older kernels. */
 INLINE void publish(struct queue *queue)
 {
-    struct producer *producer = queue->producer;
+    struct fd_live_producer *producer = queue->producer;
 
     WRITE_ONCE(queue->header->byte_head, producer->byte_head);
     show_counters(queue);

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from fastdivert._version import __version__
-from fastdivert.cli import convert, filter, replay  # noqa: A004 - a command's name
+from fastdivert.cli import convert, filter, replay
 from fastdivert.cli.failure import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, UsageError, describe
 from fastdivert.errors import FastDivertError
 

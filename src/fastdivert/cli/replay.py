@@ -14,7 +14,7 @@ from typing import Any
 import fastdivert as fd
 from fastdivert.cli import replay_summary
 from fastdivert.cli.convert import limited
-from fastdivert.cli.failure import DONE, FAILED, INTERRUPTED, UsageError
+from fastdivert.cli.failure import DONE, INTERRUPTED, UsageError
 from fastdivert.cli.options import (
     LAYERS,
     add_extensions,

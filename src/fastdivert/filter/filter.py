@@ -73,7 +73,9 @@ class Filter:
         if self._core_program is None:
             made = _core.Program(self.program.to_bytes())
             super().__setattr__("_core_program", made)
-        return self._core_program
+            return made
+        program: _core.Program = self._core_program
+        return program
 
     def format(self) -> str:
         """The canonical text, in the language without extensions.

@@ -135,16 +135,16 @@ class ReplayChannel:
     def _take(self, most: int) -> Packets | None:
         oldest = _EVER
         if self.host.paced:
-            oldest = self.host.now() - self._params.time * 1_000_000
-        while True:
-            packets = self._rings[0].take(most, oldest)
+            oldest = max(_EVER, self.host.now() - self._params.time * 1_000_000)
+        for ring in self._rings:
+            packets = ring.take(most, oldest)
             if packets is not None:
                 self._note_wait(packets)
                 return packets
-            if len(self._rings) == 1:
-                return None
-            # Drained: its leases keep it alive, its counters are final.
+        while len(self._rings) > 1 and not self._rings[0].held:
+            # Drained and nobody's: its counters are final.
             _add(self._retired, self._retired_drops, self._rings.pop(0).counters())
+        return None
 
     def _note_wait(self, packets: Packets) -> None:
         if self.host.paced:
@@ -183,6 +183,7 @@ class ReplayChannel:
                 raise HandleClosedError("the handle is closed")
             if self._ended & Shutdown.SEND:
                 raise ShutdownError("the handle was shut down for sending")
+            given = packets
             headers = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
             drop = headers["verdict"] == Verdict.DROP
             if drop.any():
@@ -192,9 +193,11 @@ class ReplayChannel:
                 headers = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
             self._sent += len(packets)
             headers["flags"] |= int(HeaderFlag.IMPOSTOR)
+            sent = len(packets)
             self.host.pass_on(self, packets, True, False)
+            given.release()
             self.host.changed.notify_all()
-            return len(packets)
+            return sent
 
     # ---- ends ----------------------------------------------------------------
 
@@ -210,9 +213,11 @@ class ReplayChannel:
             if self._closed:
                 return
             self._closed = True
-            self._give_back()
-            self.host.part(self)
-        self._wake()
+            try:
+                self._give_back()
+            finally:
+                self.host.part(self)
+                self._wake()
 
     def _give_back(self) -> None:
         """What was queued and what had not been judged goes on as if never seen."""

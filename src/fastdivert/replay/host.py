@@ -201,13 +201,14 @@ class Replay:
             if self.channels:
                 return
             self._finished = True
-            if self._order is not None:
-                self._order.finish()
-            if self._sink is not None:
-                self._sink.close()
-            close = getattr(self._source, "close", None)
-            if close is not None:
-                close()
+            try:
+                if self._order is not None:
+                    self._order.finish()
+            finally:
+                for end in (self._sink, self._source):
+                    close = getattr(end, "close", None)
+                    if close is not None:
+                        close()
 
 
 class _FunctionSink:

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+#include "live.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "btf.h"
+#include "emit.h"
+#include "inject.h"
+#include "interfaces.h"
+#include "object.h"
+#include "owner.h"
+
+extern const struct fd_object fd_divert_object;
+
+#define ADDRESSES_MAX 65536u
+
+/* Of one interface: what is linked to it. */
+struct attachment {
+    uint32_t index;
+    struct fd_device device;
+    int links[2]; /* by enum fd_direction; -1: none */
+};
+
+struct fd_live {
+    struct fd_live_options options;
+    struct fd_live_config config;
+    struct fd_owner owner;
+    struct fd_object_maps maps;
+    struct fd_queues queues;
+    struct fd_live_control *control;
+    struct fd_slot *slots;
+    struct fd_injector *injector;
+    struct fd_watch *watch;
+    pthread_mutex_t lock; /* of what follows: the watch's thread changes it */
+    int programs[2];      /* by enum fd_direction */
+    struct attachment *attachments;
+    uint32_t attachment_count;
+    uint32_t attach_failures;
+    struct fd_error attach_error; /* the first one */
+};
+
+/* ---- maps --------------------------------------------------------------- */
+
+static int map_named(const struct fd_live *live, const char *name)
+{
+    int index = fd_object_find_map(&fd_divert_object, name);
+
+    return index < 0 ? -1 : live->maps.map[index];
+}
+
+/* What the object leaves open, because it depends on the handle. */
+static int create_map(const struct fd_live *live, const struct fd_object_map *map,
+                      struct fd_error *error)
+{
+    const struct {
+        const char *name;
+        uint32_t value_size;
+        uint32_t entries;
+    } sizes[] = {{"descriptors", live->queues.descriptor_stride, live->queues.count},
+                 {"bytes", live->queues.byte_stride, live->queues.count},
+                 {"addresses", 0, ADDRESSES_MAX}};
+
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        if (strcmp(map->name, sizes[i].name) == 0)
+            return fd_object_create_map(map, sizes[i].value_size, sizes[i].entries, error);
+    return fd_object_create_map(map, 0, 0, error);
+}
+
+static int create_maps(struct fd_live *live, struct fd_error *error)
+{
+    for (uint32_t i = 0; i < fd_divert_object.map_count; i++) {
+        live->maps.map[i] = create_map(live, &fd_divert_object.maps[i], error);
+        if (live->maps.map[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void *map_memory(int map, size_t size, struct fd_error *error)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+
+    if (at != MAP_FAILED)
+        return at;
+    fd_fail_errno(error, "mapping an eBPF map");
+    return NULL;
+}
+
+static int map_maps(struct fd_live *live, struct fd_error *error)
+{
+    live->control = map_memory(map_named(live, "control"), sizeof(*live->control), error);
+    live->slots = map_memory(map_named(live, "slots"), FD_SLOTS * sizeof(*live->slots), error);
+    if (live->control == NULL || live->slots == NULL ||
+        fd_queues_map(&live->queues, map_named(live, "descriptors"), map_named(live, "bytes"),
+                      map_named(live, "doorbell"), error) < 0)
+        return -1;
+    fd_queues_set_policy(&live->queues, live->options.queue_length, live->options.queue_time,
+                         live->options.queue_size);
+    return 0;
+}
+
+/* ---- programs ----------------------------------------------------------- */
+
+static int64_t clock_now(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void configure(struct fd_live *live, const struct fd_filter_code *code)
+{
+    live->config.byte_size = live->queues.byte_size;
+    live->config.descriptor_count = live->queues.descriptor_count;
+    live->config.layer = live->options.program->layer;
+    live->config.own_mark = live->owner.mark;
+    live->config.note = live->owner.note;
+    live->config.sniffs = live->options.sniffs ? FD_FLAG_SNIFFED : 0;
+    live->config.discards = live->options.discards;
+    live->config.passes_overflow = live->options.passes_overflow;
+    live->config.prefix = code->prefix;
+    live->config.hashes = code->hashes;
+}
+
+static int load_programs(struct fd_live *live, const struct fd_program *program, int loaded[2],
+                         struct fd_error *error)
+{
+    static const char *const entries[] = {[FD_INGRESS] = "fd_ingress", [FD_EGRESS] = "fd_egress"};
+    struct fd_filter_code code;
+
+    loaded[FD_INGRESS] = loaded[FD_EGRESS] = -1;
+    if (fd_emit(program, &code, error) < 0)
+        return -1;
+    configure(live, &code);
+    struct fd_object_maps maps = live->maps;
+    struct fd_replacement filter = {"filter", code.instructions, code.count};
+    struct fd_btf *btf = fd_btf_open(error);
+    maps.config = fd_object_create_config(&live->config, sizeof(live->config), error);
+    for (int direction = 0; btf != NULL && maps.config >= 0 && direction < 2; direction++) {
+        char name[FD_PROGRAM_NAME_SIZE];
+        fd_program_name(name, live->options.priority, (enum fd_direction)direction);
+        loaded[direction] =
+            fd_object_load(&fd_divert_object, entries[direction], BPF_PROG_TYPE_SCHED_CLS, name,
+                           &maps, btf, &filter, error);
+        if (loaded[direction] < 0)
+            break;
+    }
+    if (maps.config >= 0)
+        close(maps.config); /* the programs hold it */
+    fd_btf_close(btf);
+    fd_filter_code_free(&code);
+    if (loaded[FD_INGRESS] >= 0 && loaded[FD_EGRESS] >= 0)
+        return 0;
+    if (loaded[FD_INGRESS] >= 0)
+        close(loaded[FD_INGRESS]);
+    return -1;
+}
+
+/* ---- interfaces: with the lock held -------------------------------------- */
+
+static struct attachment *find_attachment(struct fd_live *live, uint32_t index)
+{
+    for (uint32_t i = 0; i < live->attachment_count; i++)
+        if (live->attachments[i].index == index)
+            return &live->attachments[i];
+    return NULL;
+}
+
+static void detach(struct attachment *attachment)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        if (attachment->links[direction] >= 0)
+            close(attachment->links[direction]);
+        attachment->links[direction] = -1;
+    }
+}
+
+static void attach(struct fd_live *live, struct attachment *attachment)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        struct fd_error error = {0};
+        if (attachment->links[direction] >= 0)
+            continue;
+        attachment->links[direction] =
+            fd_attach(live->programs[direction], attachment->index, (enum fd_direction)direction,
+                      live->options.priority, &error);
+        /* One that has gone since it was announced is no failure. */
+        if (attachment->links[direction] < 0 && error.number != ENODEV) {
+            if (live->attach_failures++ == 0)
+                live->attach_error = error;
+        }
+    }
+}
+
+static struct attachment *add_attachment(struct fd_live *live, uint32_t index)
+{
+    struct attachment *grown =
+        realloc(live->attachments, (live->attachment_count + 1) * sizeof(*grown));
+
+    if (grown == NULL)
+        return NULL;
+    live->attachments = grown;
+    grown += live->attachment_count++;
+    *grown = (struct attachment){.index = index, .links = {-1, -1}};
+    return grown;
+}
+
+static void on_interface(void *context, const struct fd_interface *interface)
+{
+    struct fd_live *live = context;
+
+    pthread_mutex_lock(&live->lock);
+    struct attachment *attachment = find_attachment(live, interface->index);
+    if (attachment == NULL)
+        attachment = add_attachment(live, interface->index);
+    if (attachment == NULL) {
+        live->attach_failures++;
+    } else {
+        attachment->device.type = interface->type;
+        memcpy(attachment->device.address, interface->address, sizeof(interface->address));
+        if (interface->has_ip)
+            attach(live, attachment);
+        else
+            detach(attachment);
+    }
+    pthread_mutex_unlock(&live->lock);
+}
+
+static void on_gone(void *context, uint32_t index)
+{
+    struct fd_live *live = context;
+
+    pthread_mutex_lock(&live->lock);
+    struct attachment *attachment = find_attachment(live, index);
+    if (attachment != NULL) {
+        detach(attachment);
+        *attachment = live->attachments[--live->attachment_count];
+    }
+    pthread_mutex_unlock(&live->lock);
+}
+
+static void on_address(void *context, const uint8_t address[16], int exists)
+{
+    struct fd_live *live = context;
+    union bpf_attr attributes;
+    uint32_t one = 1;
+
+    memset(&attributes, 0, sizeof(attributes));
+    attributes.map_fd = (uint32_t)map_named(live, "addresses");
+    attributes.key = (uint64_t)(uintptr_t)address;
+    attributes.value = (uint64_t)(uintptr_t)&one;
+    /* A failure costs time, not truth: the routing table is asked instead. */
+    (void)fd_bpf(exists ? BPF_MAP_UPDATE_ELEM : BPF_MAP_DELETE_ELEM, &attributes,
+                 sizeof(attributes));
+}
+
+static int on_find_device(void *context, uint32_t ifindex, struct fd_device *device)
+{
+    struct fd_live *live = context;
+
+    pthread_mutex_lock(&live->lock);
+    const struct attachment *attachment = find_attachment(live, ifindex);
+    int found = attachment != NULL;
+    if (found)
+        *device = attachment->device;
+    pthread_mutex_unlock(&live->lock);
+    return found;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+static struct fd_live *allocate(const struct fd_live_options *options)
+{
+    struct fd_live *live = calloc(1, sizeof(*live));
+
+    if (live == NULL)
+        return NULL;
+    live->options = *options;
+    live->owner.socket = -1;
+    live->programs[FD_INGRESS] = live->programs[FD_EGRESS] = -1;
+    for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
+        live->maps.map[i] = -1;
+    pthread_mutex_init(&live->lock, NULL);
+    return live;
+}
+
+static int prepare(struct fd_live *live, struct fd_error *error)
+{
+    live->queues.count = fd_possible_cpus();
+    if (live->queues.count == 0)
+        return fd_fail(error, FD_ERROR_SYSTEM, 0,
+                       "cannot read /sys/devices/system/cpu/possible: mount /sys");
+    fd_queues_size(&live->queues, live->options.queue_length, live->options.queue_size);
+    live->config.epoch = clock_now(CLOCK_REALTIME) - clock_now(CLOCK_MONOTONIC);
+    if (fd_owner_take(&live->owner, error) < 0 || create_maps(live, error) < 0 ||
+        map_maps(live, error) < 0 ||
+        load_programs(live, live->options.program, live->programs, error) < 0)
+        return -1;
+    live->options.program = NULL; /* the caller's */
+    live->injector =
+        fd_injector_open(live->owner.mark, live->slots, on_find_device, live, error);
+    return live->injector == NULL ? -1 : 0;
+}
+
+struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_error *error)
+{
+    struct fd_live *live = allocate(options);
+    struct fd_watch_events events = {live, on_interface, on_gone, on_address};
+
+    if (live == NULL) {
+        fd_fail(error, FD_ERROR_MEMORY, ENOMEM, "no memory for a handle");
+        return NULL;
+    }
+    if (prepare(live, error) < 0) {
+        fd_live_close(live);
+        return NULL;
+    }
+    /* Before the first program sees a packet, so that none is missed after. */
+    __atomic_store_n(&live->control->capturing, options->captures, __ATOMIC_RELEASE);
+    live->watch = fd_watch_open(&events, error);
+    if (live->watch == NULL || live->attach_failures != 0) {
+        if (live->watch != NULL && error != NULL)
+            *error = live->attach_error;
+        fd_live_close(live);
+        return NULL;
+    }
+    return live;
+}
+
+void fd_live_stop(struct fd_live *live)
+{
+    __atomic_store_n(&live->control->capturing, 0, __ATOMIC_RELEASE);
+}
+
+void fd_live_close(struct fd_live *live)
+{
+    if (live == NULL)
+        return;
+    fd_watch_close(live->watch);
+    fd_injector_close(live->injector);
+    for (uint32_t i = 0; i < live->attachment_count; i++)
+        detach(&live->attachments[i]);
+    free(live->attachments);
+    for (int direction = 0; direction < 2; direction++)
+        if (live->programs[direction] >= 0)
+            close(live->programs[direction]);
+    fd_queues_unmap(&live->queues);
+    if (live->control != NULL)
+        munmap(live->control, sizeof(*live->control));
+    if (live->slots != NULL)
+        munmap(live->slots, FD_SLOTS * sizeof(*live->slots));
+    for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
+        if (live->maps.map[i] >= 0)
+            close(live->maps.map[i]);
+    fd_owner_free(&live->owner);
+    pthread_mutex_destroy(&live->lock);
+    free(live);
+}
+
+int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
+                        struct fd_error *error)
+{
+    int loaded[2];
+    int failed = 0;
+
+    if (program->layer != live->config.layer)
+        return fd_fail(error, FD_ERROR_ARGUMENT, 0,
+                       "the filter is of layer %u, the handle of layer %u", program->layer,
+                       live->config.layer);
+    pthread_mutex_lock(&live->lock);
+    live->options.program = program;
+    if (load_programs(live, program, loaded, error) < 0) {
+        failed = -1;
+    } else {
+        for (uint32_t i = 0; i < live->attachment_count; i++)
+            for (int direction = 0; direction < 2; direction++)
+                if (live->attachments[i].links[direction] >= 0 &&
+                    fd_attach_replace(live->attachments[i].links[direction], loaded[direction],
+                                      error) < 0 &&
+                    errno != ENOLINK) /* its interface has gone */
+                    failed = -1;
+        for (int direction = 0; direction < 2; direction++) {
+            close(live->programs[direction]);
+            live->programs[direction] = loaded[direction];
+        }
+    }
+    live->options.program = NULL;
+    pthread_mutex_unlock(&live->lock);
+    return failed;
+}
+
+/* ---- the rest ----------------------------------------------------------- */
+
+const struct fd_queues *fd_live_queues(const struct fd_live *live)
+{
+    return &live->queues;
+}
+
+void fd_live_set_policy(struct fd_live *live, uint32_t length, uint32_t time, uint64_t size)
+{
+    fd_queues_set_policy(&live->queues, length, time, size);
+}
+
+int fd_live_doorbell(const struct fd_live *live)
+{
+    return live->queues.doorbell;
+}
+
+void fd_live_silence(struct fd_live *live)
+{
+    fd_queues_silence(&live->queues);
+}
+
+int64_t fd_live_now(const struct fd_live *live)
+{
+    return clock_now(CLOCK_MONOTONIC) + live->config.epoch;
+}
+
+uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descriptors,
+                        const struct fd_record *records, uint32_t count, int32_t *faults)
+{
+    return fd_inject(live->injector, descriptors, records, count, faults);
+}
+
+static void add(uint64_t *sum, const volatile uint64_t *part, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof(*sum); i++)
+        sum[i] += part[i];
+}
+
+static int read_way_back(struct fd_live *live, struct fd_live_counters *sum,
+                         struct fd_error *error)
+{
+    struct fd_live_counters *each = calloc(live->queues.count, sizeof(*each));
+    union bpf_attr attributes;
+    uint32_t zero = 0;
+
+    if (each == NULL)
+        return fd_fail(error, FD_ERROR_MEMORY, ENOMEM, "no memory for counters");
+    memset(&attributes, 0, sizeof(attributes));
+    attributes.map_fd = (uint32_t)map_named(live, "counters");
+    attributes.key = (uint64_t)(uintptr_t)&zero;
+    attributes.value = (uint64_t)(uintptr_t)each;
+    int failed = fd_bpf(BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes));
+    for (uint32_t i = 0; !failed && i < live->queues.count; i++)
+        add((uint64_t *)sum, (const uint64_t *)&each[i], sizeof(*sum));
+    free(each);
+    return failed ? fd_fail_errno(error, "reading counters") : 0;
+}
+
+int fd_live_stats(struct fd_live *live, struct fd_live_stats *stats, struct fd_error *error)
+{
+    memset(stats, 0, sizeof(*stats));
+    for (uint32_t i = 0; i < live->queues.count; i++) {
+        const struct fd_ring_header *header = live->queues.regions[i].descriptors;
+        add((uint64_t *)&stats->producer, (const volatile uint64_t *)&header->producer,
+            sizeof(stats->producer));
+    }
+    pthread_mutex_lock(&live->lock);
+    for (uint32_t i = 0; i < live->attachment_count; i++)
+        stats->interfaces += live->attachments[i].links[FD_EGRESS] >= 0;
+    stats->attach_failures = live->attach_failures;
+    pthread_mutex_unlock(&live->lock);
+    return read_way_back(live, &stats->way_back, error);
+}
