@@ -45,4 +45,8 @@ unsigned fd_parse(const uint8_t *packet, uint32_t captured, struct fd_parsed *pa
 void fd_describe(const struct fd_parsed *parsed, uint32_t captured,
                  struct fd_descriptor *descriptor);
 
+/* Both at once, which is faster. */
+unsigned fd_parse_and_describe(const uint8_t *packet, uint32_t captured, struct fd_parsed *parsed,
+                               struct fd_descriptor *descriptor);
+
 #endif

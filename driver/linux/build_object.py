@@ -258,15 +258,20 @@ def render(elf: Elf) -> str:
     return "\n".join(lines)
 
 
+def build(clang: str = "clang-19") -> str:
+    """The object as C."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "divert.o"
+        compile_object(clang, path)
+        return render(Elf(path.read_bytes()))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--clang", default="clang-19")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "divert.o"
-        compile_object(arguments.clang, path)
-        text = render(Elf(path.read_bytes()))
+    text = build(arguments.clang)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(text)
     return 0

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "attach.h"
-#include "btf.h"
+#include "kernel_types.h"
 #include "emit.h"
 #include "inject.h"
 #include "interfaces.h"
@@ -37,6 +37,7 @@ struct fd_live {
     struct fd_live_control *control;
     struct fd_slot *slots;
     struct fd_injector *injector;
+    struct fd_btf *btf;
     struct fd_watch *watch;
     pthread_mutex_t lock; /* of what follows: the watch's thread changes it */
     int programs[2];      /* by enum fd_direction */
@@ -142,20 +143,20 @@ static int load_programs(struct fd_live *live, const struct fd_program *program,
     configure(live, &code);
     struct fd_object_maps maps = live->maps;
     struct fd_replacement filter = {"filter", code.instructions, code.count};
-    struct fd_btf *btf = fd_btf_open(error);
+    if (live->btf == NULL) /* kept: a filter may be swapped often */
+        live->btf = fd_btf_open(error);
     maps.config = fd_object_create_config(&live->config, sizeof(live->config), error);
-    for (int direction = 0; btf != NULL && maps.config >= 0 && direction < 2; direction++) {
+    for (int direction = 0; live->btf != NULL && maps.config >= 0 && direction < 2; direction++) {
         char name[FD_PROGRAM_NAME_SIZE];
         fd_program_name(name, live->options.priority, (enum fd_direction)direction);
         loaded[direction] =
             fd_object_load(&fd_divert_object, entries[direction], BPF_PROG_TYPE_SCHED_CLS, name,
-                           &maps, btf, &filter, error);
+                           &maps, live->btf, &filter, error);
         if (loaded[direction] < 0)
             break;
     }
     if (maps.config >= 0)
         close(maps.config); /* the programs hold it */
-    fd_btf_close(btf);
     fd_filter_code_free(&code);
     if (loaded[FD_INGRESS] >= 0 && loaded[FD_EGRESS] >= 0)
         return 0;
@@ -340,18 +341,33 @@ void fd_live_stop(struct fd_live *live)
     __atomic_store_n(&live->control->capturing, 0, __ATOMIC_RELEASE);
 }
 
+void fd_live_detach(struct fd_live *live)
+{
+    if (live->control != NULL)
+        fd_live_stop(live);
+    fd_watch_close(live->watch);
+    live->watch = NULL;
+    fd_injector_close(live->injector);
+    live->injector = NULL;
+    for (uint32_t i = 0; i < live->attachment_count; i++)
+        detach(&live->attachments[i]);
+    live->attachment_count = 0;
+    for (int direction = 0; direction < 2; direction++) {
+        if (live->programs[direction] >= 0)
+            close(live->programs[direction]);
+        live->programs[direction] = -1;
+    }
+    fd_btf_close(live->btf);
+    live->btf = NULL;
+    fd_owner_free(&live->owner);
+}
+
 void fd_live_close(struct fd_live *live)
 {
     if (live == NULL)
         return;
-    fd_watch_close(live->watch);
-    fd_injector_close(live->injector);
-    for (uint32_t i = 0; i < live->attachment_count; i++)
-        detach(&live->attachments[i]);
+    fd_live_detach(live);
     free(live->attachments);
-    for (int direction = 0; direction < 2; direction++)
-        if (live->programs[direction] >= 0)
-            close(live->programs[direction]);
     fd_queues_unmap(&live->queues);
     if (live->control != NULL)
         munmap(live->control, sizeof(*live->control));
@@ -360,7 +376,6 @@ void fd_live_close(struct fd_live *live)
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         if (live->maps.map[i] >= 0)
             close(live->maps.map[i]);
-    fd_owner_free(&live->owner);
     pthread_mutex_destroy(&live->lock);
     free(live);
 }
@@ -427,7 +442,17 @@ int64_t fd_live_now(const struct fd_live *live)
 uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descriptors,
                         const struct fd_record *records, uint32_t count, int32_t *faults)
 {
+    if (live->injector == NULL) {
+        for (uint32_t i = 0; i < count; i++)
+            faults[i] = EBADF;
+        return 0;
+    }
     return fd_inject(live->injector, descriptors, records, count, faults);
+}
+
+int fd_live_program(const struct fd_live *live, int direction)
+{
+    return live->programs[direction == FD_EGRESS];
 }
 
 static void add(uint64_t *sum, const volatile uint64_t *part, size_t bytes)
@@ -456,7 +481,7 @@ static int read_way_back(struct fd_live *live, struct fd_live_counters *sum,
     return failed ? fd_fail_errno(error, "reading counters") : 0;
 }
 
-int fd_live_stats(struct fd_live *live, struct fd_live_stats *stats, struct fd_error *error)
+int fd_live_read_stats(struct fd_live *live, struct fd_live_stats *stats, struct fd_error *error)
 {
     memset(stats, 0, sizeof(*stats));
     for (uint32_t i = 0; i < live->queues.count; i++) {

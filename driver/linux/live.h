@@ -39,9 +39,12 @@ struct fd_live_stats {
 
 struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_error *error);
 
-/* Stops capturing at once; what was put back before still arrives. First half
- * of closing: drain the queues, send what they held, then fd_live_close. */
+/* Closing has three steps. Stop: nothing new is captured, but what was put back
+ * before still arrives; now drain the queues, and send what they held. Detach:
+ * programs, links and sockets go; the queues stay mapped for whoever looks at
+ * packets in them. Close: all goes. Each step does those before it. */
 void fd_live_stop(struct fd_live *live);
+void fd_live_detach(struct fd_live *live);
 void fd_live_close(struct fd_live *live);
 
 /* Swaps the filter: every packet is judged by the old one or by the new one. */
@@ -62,6 +65,9 @@ int64_t fd_live_now(const struct fd_live *live);
 uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descriptors,
                         const struct fd_record *records, uint32_t count, int32_t *faults);
 
-int fd_live_stats(struct fd_live *live, struct fd_live_stats *stats, struct fd_error *error);
+/* The program of a direction (enum fd_direction), for BPF_PROG_TEST_RUN. */
+int fd_live_program(const struct fd_live *live, int direction);
+
+int fd_live_read_stats(struct fd_live *live, struct fd_live_stats *stats, struct fd_error *error);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "btf.h"
+#include "kernel_types.h"
 
 #define FUNCTIONS_MAX 16
 #define LOG_SIZE (1u << 20)

@@ -63,8 +63,9 @@ struct fd_slot {
 
 struct fd_live_packet {
     int64_t timestamp;
-    uint64_t hash;     /* fd_hash, if config.hashes */
-    uint32_t l3;       /* where in the skb the packet begins */
+    uint64_t hash; /* fd_hash, if config.hashes */
+    uint32_t l2_length; /* where in the skb the packet begins */
+    uint32_t l3;        /* that, plus what was cut out of a super-packet's headers */
     uint32_t captured; /* bytes of the packet that are here */
     uint32_t length;   /* as the IP header says */
     uint32_t flags;    /* enum fd_descriptor_flag */
@@ -80,6 +81,9 @@ struct fd_live_packet {
     uint32_t tcp_flags;
     uint32_t prefix_length; /* bytes of prefix that were loaded */
     uint32_t fragment;      /* offset in units of 8 bytes */
+    uint32_t whole;         /* a super-packet: captured and parsed is its first part */
+    uint32_t taken;         /* payload bytes of it that are in the ring */
+    uint32_t gso_size;
     uint8_t l4[FD_L4_KEPT]; /* the transport header's fixed part */
     uint8_t prefix[FD_PREFIX_MAX + 8]; /* a masked index may reach a word past the end */
 };

@@ -43,7 +43,7 @@ class Batch:
     done one after the other, with the GIL released.
     """
 
-    __slots__ = ("_packets", "__weakref__")
+    __slots__ = ("__weakref__", "_packets")
 
     def __init__(self, packets: _core.Packets) -> None:
         self._packets = packets
@@ -264,7 +264,7 @@ class Batch:
 
     # ---- filters and verdicts ----------------------------------------------
 
-    def match(self, filter: str | Filter) -> Mask:  # noqa: A002 - WinDivert's word
+    def match(self, filter: str | Filter) -> Mask:
         """Which packets a filter matches: bool, shape (n,).
 
         Raises:
@@ -388,7 +388,7 @@ def _compiled(text: str, layer: int) -> _core.Program:
     return _core.Program(compile_filter(text, Layer(layer)).program.to_bytes())
 
 
-def _program(filter: str | Filter, layer: int) -> _core.Program:  # noqa: A002
+def _program(filter: str | Filter, layer: int) -> _core.Program:
     if isinstance(filter, str):
         return _compiled(filter, layer)
     if filter.layer != layer:

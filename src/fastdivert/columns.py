@@ -16,7 +16,9 @@ from fastdivert._core import Packets, field_table
 _PACKET, _PAYLOAD = 2, 3  # enum fd_source
 _IPV4, _IPV6 = 3, 4  # enum fd_style
 
-_INDEXED = re.compile(r"(?P<name>[\w.]+)\s*\[\s*(?P<index>-?\s*(?:0x[0-9a-fA-F]+|\d+))(?P<bytes>b?)\s*\]")
+_INDEXED = re.compile(
+    r"(?P<name>[\w.]+)\s*\[\s*(?P<index>-?\s*(?:0x[0-9a-fA-F]+|\d+))(?P<bytes>b?)\s*\]"
+)
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,15 @@ def _addresses(column: Column, values: Any) -> Any:
         return _parse_address(column, values, "")
     if isinstance(values, (bytes, bytearray, memoryview)):
         return np.frombuffer(values, np.uint8)
-    if isinstance(values, (list, tuple, np.ndarray)) and len(np.shape(values)) == 1:
-        if len(values) and all(isinstance(value, str) for value in values):
-            return [
-                _parse_address(column, value, f" at index {row}")
-                for row, value in enumerate(values)
-            ]
-    return values
+    is_text = isinstance(values, (list, tuple, np.ndarray)) and np.ndim(values) == 1 and all(
+        isinstance(value, str) for value in values
+    )
+    if not is_text:
+        return values
+    return np.array(
+        [_parse_address(column, value, f" at index {row}") for row, value in enumerate(values)],
+        column.dtype,
+    ).reshape(len(values), *column.shape)
 
 
 def _parse_address(column: Column, text: str, place: str) -> Any:

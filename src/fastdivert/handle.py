@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import threading
 import warnings
@@ -35,7 +36,7 @@ class Handle:
     """
 
     def __init__(
-        self, channel: Channel, filter: Filter, priority: int, flags: Flag  # noqa: A002
+        self, channel: Channel, filter: Filter, priority: int, flags: Flag
     ) -> None:
         self._channel = channel
         self._filter = filter
@@ -193,7 +194,7 @@ class Handle:
 
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 
     def __enter__(self) -> Handle:
@@ -241,7 +242,9 @@ def _seconds(timeout: float | None) -> float | None:
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    loop.call_soon_threadsafe(_resolve, future)
+    # A loop that was closed has nobody left who waits.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_resolve, future)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -22,8 +22,8 @@ PRIORITY_LOWEST = -PRIORITY_HIGHEST
 _ALL_FLAGS = Flag.SNIFF | Flag.DROP | Flag.RECV_ONLY | Flag.SEND_ONLY | Flag.NO_INSTALL | Flag.FRAGMENTS
 
 
-def open(  # noqa: A001 - WinDivertOpen's name
-    filter: str | Filter = "true",  # noqa: A002
+def open(
+    filter: str | Filter = "true",
     layer: Layer | int = Layer.NETWORK,
     priority: int = 0,
     flags: Flag | int = Flag.NONE,
@@ -76,7 +76,7 @@ def open(  # noqa: A001 - WinDivertOpen's name
     return Handle(channel, compiled, priority, checked)
 
 
-def _compile(filter: str | Filter, layer: Layer) -> Filter:  # noqa: A002
+def _compile(filter: str | Filter, layer: Layer) -> Filter:
     if isinstance(filter, str):
         return compile_filter(filter, layer)
     if filter.layer != layer:

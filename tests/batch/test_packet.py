@@ -55,7 +55,7 @@ def test_a_field_is_written_with_its_checksums():
 @pytest.mark.parametrize("value", [-1, 256, 1.5, "x", None, [1, 2], float("nan"), 1 << 80])
 def test_a_wrong_value_is_refused(value):
     one = packet()
-    with pytest.raises(ValueError, match="ip.TTL"):
+    with pytest.raises(ValueError, match=r"ip\.TTL"):
         one["ip.TTL"] = value
 
     assert one["ip.TTL"] == 64

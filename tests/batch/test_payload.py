@@ -132,7 +132,7 @@ def test_the_longest_payload_is_what_the_ip_length_can_say(packet, most):
 @pytest.mark.parametrize("packet", [b"", b"garbage", b"\x45" + bytes(10)])
 def test_what_is_no_packet_gets_no_payload(packet):
     batch = one(packet)
-    with pytest.raises(ValueError, match="packet 1 .* no IP packet"):
+    with pytest.raises(ValueError, match=r"packet 1 .* no IP packet"):
         batch.replace_payload(1, b"x")
 
     assert bytes(batch[1]) == packet

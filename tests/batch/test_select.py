@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import fastdivert as fd
 from tests.traffic import numbered, numbers
 
 
@@ -35,7 +34,15 @@ def test_a_selection_has_the_rows_that_were_asked_for(where, expected):
 
 @pytest.mark.parametrize(
     "where",
-    [[6], [-7], np.ones(5, np.bool_), np.ones(7, np.bool_), np.ones((6, 1), np.bool_), [1.5], "tcp"],
+    [
+        [6],
+        [-7],
+        np.ones(5, np.bool_),
+        np.ones(7, np.bool_),
+        np.ones((6, 1), np.bool_),
+        [1.5],
+        "tcp",
+    ],
 )
 def test_a_selection_outside_the_batch_is_an_index_error(where):
     with pytest.raises(IndexError, match="batch of 6"):

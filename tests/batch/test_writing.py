@@ -189,7 +189,7 @@ def test_values_of_another_kind_are_refused_and_nothing_is_written(values):
     batch = mixed()
     before = contents(batch)
 
-    with pytest.raises(ValueError, match="ip.TTL"):
+    with pytest.raises(ValueError, match=r"ip\.TTL"):
         batch["ip.TTL"] = values
     assert contents(batch) == before
 
@@ -203,12 +203,13 @@ def test_values_of_another_shape_are_refused(values):
 
 
 def test_ragged_values_are_refused():
-    with pytest.raises(ValueError, match="ip.TTL"):
+    with pytest.raises(ValueError, match=r"ip\.TTL"):
         mixed()["ip.TTL"] = [[1], [2, 3], [4], [5], [6]]
 
 
 @pytest.mark.parametrize(
-    "name", ["tcp", "ip", "tcp.PayloadLength", "length", "localAddr", "event", "fragment", "random8"]
+    "name",
+    ["tcp", "ip", "tcp.PayloadLength", "length", "localAddr", "event", "fragment", "random8"],
 )
 def test_what_is_computed_cannot_be_written(name):
     batch = mixed()

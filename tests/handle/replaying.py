@@ -7,7 +7,7 @@ from typing import Any
 import fastdivert as fd
 
 
-def replay(source: Any, filter: str = "true", **options: Any) -> fd.Handle:  # noqa: A002
+def replay(source: Any, filter: str = "true", **options: Any) -> fd.Handle:
     return fd.open(filter, driver="replay", source=source, **options)
 
 

@@ -52,7 +52,7 @@ def test_these_flags_go_together(flags):
     ],
 )
 def test_these_flags_are_refused(flags):
-    with pytest.raises(ValueError, match="exclude each other|bits"):
+    with pytest.raises(ValueError, match=r"exclude each other|bits"):
         replay(numbered(1), flags=flags)
 
 

@@ -43,7 +43,8 @@ def test_what_is_dropped_leaves_a_gap_and_no_disorder():
     assert sink.numbers == [number for number in range(200) if number % 3]
 
 
-def test_batches_that_are_never_sent_hold_up_nothing_for_ever():
+def test_batches_that_are_never_sent_hold_up_nothing_for_ever(monkeypatch):
+    monkeypatch.setattr("fastdivert.replay.order.PACKETS_WAITING", 100)
     sink = Sink()
     with replay(sources(60, 5), sink=sink) as handle:
         kept = [handle.recv(5)]
@@ -54,7 +55,8 @@ def test_batches_that_are_never_sent_hold_up_nothing_for_ever():
     assert sink.numbers == expected
 
 
-def test_a_batch_sent_long_after_its_turn_still_leaves():
+def test_a_batch_sent_long_after_its_turn_still_leaves(monkeypatch):
+    monkeypatch.setattr("fastdivert.replay.order.PACKETS_WAITING", 100)
     sink = Sink()
     with replay(sources(60, 5), sink=sink) as handle:
         late = handle.recv(5)
@@ -85,9 +87,7 @@ def test_made_up_packets_do_not_wait():
 @pytest.mark.parametrize("unmatched", ["pass", "discard"])
 def test_unmatched_packets_pass_or_are_discarded(unmatched):
     sink = Sink()
-    with replay(
-        numbered(10), "tcp.DstPort == 80", sink=sink, unmatched=unmatched
-    ) as handle:
+    with replay(numbered(10), "tcp.DstPort == 80", sink=sink, unmatched=unmatched) as handle:
         for batch in handle:
             handle.send(batch)
     assert sink.numbers == (list(range(10)) if unmatched == "pass" else list(range(0, 10, 2)))
@@ -95,9 +95,7 @@ def test_unmatched_packets_pass_or_are_discarded(unmatched):
 
 def test_discarded_packets_do_not_hold_up_the_rest():
     sink = Sink()
-    with replay(
-        sources(), "tcp.DstPort == 80", sink=sink, unmatched="discard"
-    ) as handle:
+    with replay(sources(), "tcp.DstPort == 80", sink=sink, unmatched="discard") as handle:
         handle.send(handle.recv(13))
         assert sink.numbers == list(range(0, 25, 2))
 

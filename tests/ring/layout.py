@@ -14,6 +14,8 @@ MAGIC = 0x31524446
 GUARD = 64 + 524288
 HEADER_SIZE = 4096
 
+_FORMATS = [f"u{size}" for size in (4, 2, 2, 4, 4, 8, 4, 4, 4, 8, 4, 8, 4, 4, 4, 8, 8, 8)]
+
 RING_HEADER_DTYPE = np.dtype(
     {
         "names": [
@@ -36,7 +38,7 @@ RING_HEADER_DTYPE = np.dtype(
             "delivered",
             "expired",
         ],
-        "formats": "u4 u2 u2 u4 u4 u8 u4 u4 u4 u8 u4 u8 u4 u4 u4 u8 u8 u8".split(),
+        "formats": _FORMATS,
         "offsets": [0, 4, 6, 8, 12, 16, 24, 28, 64, 72, 128, 136, 192, 256, 260, 264, 448, 456],
         "itemsize": HEADER_SIZE,
     }

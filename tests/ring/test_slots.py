@@ -17,9 +17,7 @@ _NEVER = -(1 << 63)
 
 
 def produce(ring: _core.Ring, batch: fd.Batch, *, wait: bool = True) -> int:
-    return ring.produce(
-        ALL, batch._packets, 0, wait, False, 0, np.zeros(len(batch), np.uint8)
-    )
+    return ring.produce(ALL, batch._packets, 0, wait, False, 0, np.zeros(len(batch), np.uint8))
 
 
 def test_a_batch_holds_its_slots_until_it_is_released():

@@ -5,9 +5,10 @@
  * go; any other is parsed, judged by the handle's filter, and, if it matches,
  * taken (or copied) into this CPU's queue.
  */
+#include "describe.h"
 #include "parse.h"
-#include "record.h"
 #include "restore.h"
+#include "super.h"
 
 #include "../../core/hash.c"
 
@@ -113,8 +114,10 @@ INLINE int load(struct __sk_buff *skb, struct sk_buff *kernel, struct fd_live_pa
     OPAQUE(prefix);
     if (prefix == 0 || prefix > FD_PREFIX_MAX)
         return 0;
-    packet->l3 = l3;
+    packet->l2_length = packet->l3 = l3;
     packet->captured = captured;
+    packet->gso_size = skb->gso_size;
+    packet->whole = 0;
     packet->prefix_length = prefix;
     return bpf_skb_load_bytes(skb, l3, packet->prefix, prefix) == 0;
 }
@@ -132,124 +135,6 @@ INLINE void hash(struct fd_live_packet *packet)
     for (int i = 0; i < 3; i++)
         flat.l4[i] = ((const uint64_t *)packet->l4)[i];
     packet->hash = fd_hash((const uint8_t *)&flat, &parsed, (uint64_t)packet->timestamp);
-}
-
-/* What the host says of the checksums, in the descriptor's words. */
-INLINE uint32_t checksum_flags(const struct fd_live_packet *packet, uint32_t summed)
-{
-    uint32_t flags = 0;
-    int ours = (packet->flags & (FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED)) == FD_FLAG_OUTBOUND;
-    int tcp = (packet->headers & FD_HAS(FD_HEADER_TCP)) != 0;
-    int udp = (packet->headers & FD_HAS(FD_HEADER_UDP)) != 0;
-
-    if (ours && (packet->headers & FD_HAS(FD_HEADER_IP)))
-        flags |= FD_FLAG_IP_CHECKSUM_VALID;
-    if (summed == CHECKSUM_UNNECESSARY || (summed == CHECKSUM_NONE && ours))
-        flags |= tcp ? FD_FLAG_TCP_CHECKSUM_VALID : udp ? FD_FLAG_UDP_CHECKSUM_VALID : 0;
-    return flags;
-}
-
-INLINE uint32_t gso_flags(uint32_t type)
-{
-    return (type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) ? FD_FLAG_GSO_TCP : 0) |
-           (type & SKB_GSO_UDP_L4 ? FD_FLAG_GSO_UDP : 0) |
-           (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
-}
-
-INLINE void describe_offload(struct __sk_buff *skb, struct sk_buff *kernel,
-                             const struct fd_live_packet *packet,
-                             struct fd_descriptor *descriptor)
-{
-    uint32_t summed = (uint32_t)READ_BITS(kernel->ip_summed, kernel);
-    uint32_t flags = checksum_flags(packet, summed);
-    uint32_t start = 0;
-    uint32_t offset = 0;
-    uint32_t size = skb->gso_size;
-
-    if (summed == CHECKSUM_PARTIAL) {
-        /* csum_start counts from the buffer's head, ours from the IP header. */
-        start = (uint32_t)kernel->csum_start - kernel->network_header;
-        offset = kernel->csum_offset;
-        if (start == packet->l4_offset)
-            flags |= packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
-                     : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
-                                                               : 0;
-    }
-    if (size != 0) {
-        const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
-        uint32_t type = 0;
-        bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
-        flags |= gso_flags(type);
-    }
-    descriptor->flags = packet->flags | flags;
-    descriptor->csum_start = (uint16_t)start;
-    descriptor->csum_offset = (uint8_t)offset;
-    descriptor->gso_size = (uint16_t)size;
-}
-
-INLINE uint16_t offset16(uint32_t offset)
-{
-    return offset < 0xffff ? (uint16_t)offset : 0xffff;
-}
-
-INLINE void describe(struct __sk_buff *skb, const struct fd_live_packet *packet,
-                     struct fd_descriptor *descriptor)
-{
-    const uint32_t transports = FD_HAS(FD_HEADER_ICMP) | FD_HAS(FD_HEADER_ICMPV6) |
-                                FD_HAS(FD_HEADER_TCP) | FD_HAS(FD_HEADER_UDP);
-
-    descriptor->timestamp = packet->timestamp;
-    descriptor->length = packet->length;
-    descriptor->captured = packet->captured;
-    descriptor->ifindex = packet->ifindex;
-    descriptor->subifindex = 0;
-    descriptor->mark = skb->mark;
-    descriptor->hash = skb->hash;
-    descriptor->l4_offset = packet->headers & transports ? offset16(packet->l4_offset) : 0;
-    descriptor->payload_offset = offset16(packet->payload_offset);
-    descriptor->source_port = (uint16_t)packet->source_port;
-    descriptor->destination_port = (uint16_t)packet->destination_port;
-    descriptor->protocol = (uint8_t)packet->protocol;
-    descriptor->tcp_flags = (uint8_t)packet->tcp_flags;
-    descriptor->layer = (uint8_t)config.layer;
-    descriptor->event = FD_EVENT_NETWORK_PACKET;
-    descriptor->verdict = FD_VERDICT_PASS;
-}
-
-/* FD_DROP_COUNT: queued. */
-INLINE unsigned record(struct __sk_buff *skb, struct sk_buff *kernel,
-                       struct fd_live_packet *packet, struct queue *queue)
-{
-    uint32_t l2 = packet->l3;
-    uint32_t captured = packet->captured;
-
-    if (fd_record_is_oversize(l2, captured))
-        return FD_DROP_OVERSIZE;
-    uint32_t size = fd_record_size(l2, captured);
-    unsigned drop = make_room(queue, 1, size);
-    if (drop != FD_DROP_COUNT)
-        return drop;
-
-    uint32_t at = record_at(queue->producer);
-    uint32_t gap = fd_record_packet_at(l2) - l2; /* the L2 bytes end where the packet begins */
-    uint32_t all = l2 + captured;
-    gap &= FD_PACKET_ALIGN - 1;
-    OPAQUE(all);
-    if (all == 0 || all > FD_L2_MAX + FD_CAPTURED_MAX - FD_PACKET_ALIGN)
-        return FD_DROP_OVERSIZE;
-    if (bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, all) != 0)
-        return FD_DROP_UNREADABLE;
-
-    struct fd_descriptor *descriptor = descriptor_at(queue);
-    describe(skb, packet, descriptor);
-    describe_offload(skb, kernel, packet, descriptor);
-    descriptor->offset = at + fd_record_packet_at(l2);
-    descriptor->sequence = queue->producer->sequence++;
-    descriptor->l2_length = (uint8_t)l2;
-    descriptor->link = l2 == 0 ? FD_LINK_NONE : FD_LINK_ETHERNET;
-    advance(queue, l2, captured);
-    publish(queue);
-    return FD_DROP_COUNT;
 }
 
 /* The sender must believe that a packet has left: TCP backs off from a drop,
@@ -277,7 +162,8 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     if (!load(skb, kernel, packet) || !find_queue(&queue))
         return TCX_NEXT;
     struct fd_producer_counters *counts = &queue.producer->counters;
-    if (!parse(skb, packet)) {
+    int good = is_super(packet) ? parse_super(skb, packet) : parse(skb, packet);
+    if (!good) {
         counts->seen++;
         WRITE_ONCE(queue.header->producer.malformed, ++counts->malformed);
         return TCX_NEXT;
@@ -297,7 +183,10 @@ INLINE int divert(struct __sk_buff *skb, int egress)
         return TCX_NEXT;
     }
     counts->matched++;
-    unsigned drop = config.discards ? FD_DROP_BY_FLAG : record(skb, kernel, packet, &queue);
+    unsigned drop = FD_DROP_BY_FLAG;
+    if (!config.discards)
+        drop = packet->whole ? record_super(skb, kernel, packet, &queue)
+                             : record(skb, kernel, packet, &queue);
     if (drop != FD_DROP_COUNT) {
         if (config.passes_overflow && drop != FD_DROP_BY_FLAG)
             drop = FD_DROP_PASSED_BY;

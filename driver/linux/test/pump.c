@@ -226,7 +226,7 @@ static void report(struct fd_live *live, const struct tally *tally)
     struct rusage usage;
     struct fd_error error = {0};
 
-    if (fd_live_stats(live, &stats, &error) < 0)
+    if (fd_live_read_stats(live, &stats, &error) < 0)
         (void)fprintf(stderr, "pump: %s\n", error.message);
     getrusage(RUSAGE_SELF, &usage);
     (void)printf("{\"taken\": %llu, \"bytes\": %llu, \"sent\": %llu, \"faults\": %llu, "

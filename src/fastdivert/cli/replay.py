@@ -168,30 +168,36 @@ def _value(text: str) -> int | str:
         return text  # an address
 
 
-def _play(reader: fd.CaptureReader, filter: fd.Filter, edits: Edits, outcome: Outcome) -> None:
-    arguments = outcome.arguments
-    sink = None
+def _open(arguments: argparse.Namespace, filter: fd.Filter, **options: Any) -> fd.Handle:
+    return fd.open(
+        filter,
+        filter.layer,
+        arguments.priority,
+        driver="replay",
+        queue_length=arguments.queue_length,
+        queue_time=arguments.queue_time,
+        queue_size=arguments.queue_size,
+        pace=False if arguments.pace is None else arguments.pace,
+        unmatched="pass" if arguments.all else "discard",
+        **options,
+    )
+
+
+def _sink(arguments: argparse.Namespace, filter: fd.Filter) -> fd.CaptureWriter | None:
+    """The capture to write; it is not touched if the driver's options are refused."""
     try:
-        if arguments.write is not None:
-            sink = fd.CaptureWriter(arguments.write)
-        begin = time.perf_counter()
-        handle = fd.open(
-            filter,
-            filter.layer,
-            arguments.priority,
-            driver="replay",
-            queue_length=arguments.queue_length,
-            queue_time=arguments.queue_time,
-            queue_size=arguments.queue_size,
-            source=_counted(limited(reader, arguments.limit), outcome),
-            sink=sink,
-            pace=False if arguments.pace is None else arguments.pace,
-            unmatched="pass" if arguments.all else "discard",
-        )
-    except fd.CaptureError:
-        raise
+        _open(arguments, filter, source=fd.Batch.from_packets([], layer=filter.layer)).close()
+        return None if arguments.write is None else fd.CaptureWriter(arguments.write)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _play(reader: fd.CaptureReader, filter: fd.Filter, edits: Edits, outcome: Outcome) -> None:
+    arguments = outcome.arguments
+    sink = _sink(arguments, filter)
+    begin = time.perf_counter()
+    source = _counted(limited(reader, arguments.limit), outcome)
+    handle = _open(arguments, filter, source=source, sink=sink)
     handle.max_batch = arguments.batch
     progress = FileProgress(reader.path, reader.size, wanted=not arguments.json)
     with handle, progress:

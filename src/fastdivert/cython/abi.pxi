@@ -139,6 +139,7 @@ cdef extern from "rows.h" nogil:
     bint fd_is_network(uint32_t layer)
     void fd_rows_parse(const fd_rows *rows, uint32_t begin, uint32_t end)
     void fd_rows_describe(const fd_rows *rows)
+    void fd_rows_parse_and_describe(const fd_rows *rows)
     void fd_rows_gather(const fd_rows *rows, const uint32_t *index, const fd_rows *out)
     uint64_t fd_rows_bytes(const fd_rows *rows)
     void fd_rows_copy(const fd_rows *rows, const fd_rows *out, uint8_t *bytes)

@@ -139,8 +139,7 @@ cdef class Packets:
             position += (size + FD_RECORD_ALIGN - 1) & ~<Py_ssize_t>(FD_RECORD_ALIGN - 1)
         if not events:
             with nogil:
-                fd_rows_parse(&self.rows, 0, self.rows.count)
-                fd_rows_describe(&self.rows)
+                fd_rows_parse_and_describe(&self.rows)
             self.parsed_version = self.memory.version
         return self
 
@@ -241,9 +240,12 @@ cdef class Packets:
         return 0
 
     cdef void parse_rows(self) noexcept nogil:
-        if self.memory.exposed or self.parsed_version != self.memory.version:
+        if self.must_parse():
             fd_rows_parse(&self.rows, 0, self.rows.count)
             self.parsed_version = self.memory.version
+
+    cdef bint must_parse(self) noexcept nogil:
+        return self.memory.exposed or self.parsed_version != self.memory.version
 
     def release(self):
         """Gives the bytes up. Views that were taken keep their own hold on them."""
@@ -439,7 +441,7 @@ cdef class Packets:
         self.enter()
         try:
             target = borrow(out, self.rows.count, True, "the output")
-            parse = self.memory.exposed or self.parsed_version != self.memory.version
+            parse = self.must_parse()
             with nogil:
                 if interpreted:
                     fd_match_interpreted(&self.rows, program.program, parse,
@@ -484,8 +486,12 @@ cdef class Packets:
         self.enter()
         try:
             with nogil:
-                self.parse_rows()
-                if fd_is_network(self.rows.layer):
+                if not fd_is_network(self.rows.layer):
+                    self.parse_rows()
+                elif self.must_parse():
+                    fd_rows_parse_and_describe(&self.rows)
+                    self.parsed_version = self.memory.version
+                else:
                     fd_rows_describe(&self.rows)
         finally:
             self.leave()

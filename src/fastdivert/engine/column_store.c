@@ -13,9 +13,8 @@
 #define IP_CHECKSUM_OFFSET 10u
 
 struct checksum_place {
-    uint8_t *field;  /* NULL: this packet has none that could be adjusted */
-    uint32_t origin; /* the packet offset that counts as even for its sum */
-    int partial;     /* the field holds the pseudo-header's folded sum */
+    uint8_t *field; /* NULL: this packet has none that could be adjusted */
+    int partial;    /* the field holds the pseudo-header's folded sum */
     int udp;
 };
 
@@ -29,7 +28,7 @@ static struct checksum_place transport_checksum(const struct fd_rows *rows, uint
     const struct fd_parsed *parsed = &rows->parsed[row];
     uint32_t flags = rows->descriptors[row].flags;
     uint8_t *l4 = rows->records[row].packet + parsed->l4_offset;
-    struct checksum_place place = {NULL, parsed->l4_offset, 0, 0};
+    struct checksum_place place = {NULL, 0, 0};
     if (parsed->headers & FD_HAS(FD_HEADER_TCP)) {
         place.field = l4 + 16;
         place.partial = (flags & FD_FLAG_TCP_CHECKSUM_PARTIAL) != 0;
@@ -45,19 +44,42 @@ static struct checksum_place transport_checksum(const struct fd_rows *rows, uint
     return place;
 }
 
-static void adjust(const struct checksum_place *place, uint32_t offset, const uint8_t *old_bytes,
-                   const uint8_t *new_bytes, unsigned width) {
-    uint16_t checksum = load16(place->field);
-    for (unsigned b = 0; b < width; b++) {
-        unsigned shift = (offset + b - place->origin) % 2 * 8;
-        uint16_t before = (uint16_t)(old_bytes[b] << shift), after = (uint16_t)(new_bytes[b] << shift);
-        if (before == after)
-            continue;
-        if (place->partial) /* a sum, not its complement */
-            checksum = (uint16_t)~fd_checksum_adjust((uint16_t)~checksum, before, after);
-        else
-            checksum = fd_checksum_adjust(checksum, before, after);
+/* RFC 1624, equation 3, for width bytes at once: a 32-bit word counts as its
+ * two halves, and an odd byte is one half of the word that it lies in. */
+static inline __attribute__((always_inline)) uint64_t
+difference(uint32_t offset, const uint8_t *old_bytes, const uint8_t *new_bytes, unsigned width)
+{
+    uint64_t sum = 0;
+    uint32_t before, after;
+    if (width == 2 && offset % 2 == 0)
+        return (uint64_t)(uint16_t)~load16(old_bytes) + load16(new_bytes);
+    if (width >= 4 && offset % 2 == 0) {
+        for (unsigned b = 0; b < width; b += 4) {
+            memcpy(&before, old_bytes + b, 4);
+            memcpy(&after, new_bytes + b, 4);
+            sum += (uint64_t)~before + after;
+        }
+        return sum;
     }
+    for (unsigned b = 0; b < width; b++) {
+        unsigned shift = (offset + b) % 2 * 8;
+        sum += (uint64_t)(uint16_t)~(old_bytes[b] << shift) + (uint16_t)(new_bytes[b] << shift);
+    }
+    return sum;
+}
+
+static inline __attribute__((always_inline)) void
+adjust(const struct checksum_place *place, uint32_t offset, const uint8_t *old_bytes,
+       const uint8_t *new_bytes, unsigned width)
+{
+    if (memcmp(old_bytes, new_bytes, width) == 0)
+        return;
+    uint64_t changed = difference(offset, old_bytes, new_bytes, width);
+    uint16_t checksum = load16(place->field);
+    if (place->partial) /* a sum, not its complement */
+        checksum = fd_fold(checksum + changed);
+    else
+        checksum = (uint16_t)~fd_fold((uint16_t)~checksum + changed);
     if (place->udp && checksum == 0 && !place->partial)
         checksum = 0xffff;
     memcpy(place->field, &checksum, 2);
@@ -119,8 +141,10 @@ static uint32_t valid_flag(unsigned field) {
     }
 }
 
-static void repair(const struct fd_rows *rows, uint32_t row, unsigned field, uint32_t offset,
-                   const uint8_t *old_bytes, unsigned width) {
+static inline __attribute__((always_inline)) void
+repair(const struct fd_rows *rows, uint32_t row, unsigned field, uint32_t offset,
+       const uint8_t *old_bytes, unsigned width)
+{
     const struct fd_field *entry = &fd_field_table[field];
     uint8_t *packet = rows->records[row].packet;
     const uint8_t *new_bytes = packet + offset;
@@ -135,7 +159,7 @@ static void repair(const struct fd_rows *rows, uint32_t row, unsigned field, uin
         return;
     }
     if (entry->header == FD_HEADER_IP) {
-        const struct checksum_place ip = {packet + IP_CHECKSUM_OFFSET, 0, 0, 0};
+        const struct checksum_place ip = {packet + IP_CHECKSUM_OFFSET, 0, 0};
         adjust(&ip, offset, old_bytes, new_bytes, width);
     }
     int pseudo = is_ip_address(field);
@@ -144,7 +168,6 @@ static void repair(const struct fd_rows *rows, uint32_t row, unsigned field, uin
         struct checksum_place place = transport_checksum(rows, row);
         int covered = !(pseudo && (rows->parsed[row].headers & FD_HAS(FD_HEADER_ICMP)));
         if (place.field != NULL && covered && !(transport && place.partial)) {
-            place.origin = transport ? place.origin : 0;
             adjust(&place, offset, old_bytes, new_bytes, width);
             choose_zero(&rows->parsed[row], packet + rows->parsed[row].l4_offset, place.field);
         }
@@ -153,15 +176,32 @@ static void repair(const struct fd_rows *rows, uint32_t row, unsigned field, uin
         *flags &= ~(uint32_t)(FD_FLAG_TCP_CHECKSUM_VALID | FD_FLAG_UDP_CHECKSUM_VALID);
 }
 
+static inline __attribute__((always_inline)) uint32_t load_big(const uint8_t *bytes, unsigned width)
+{
+    uint32_t word;
+    if (width == 1)
+        return bytes[0];
+    if (width == 2)
+        return __builtin_bswap16(load16(bytes));
+    memcpy(&word, bytes, 4);
+    return __builtin_bswap32(word);
+}
+
 /* Puts value into the field's bits of the word at bytes. */
-static void put_bits(uint8_t *bytes, const struct fd_field *entry, uint32_t value) {
+static inline __attribute__((always_inline)) void
+put_bits(uint8_t *bytes, const struct fd_field *entry, uint32_t value, unsigned width)
+{
     uint32_t mask = (entry->bits >= 32 ? 0xffffffffu : (1u << entry->bits) - 1) << entry->shift;
-    uint32_t word = 0;
-    for (unsigned b = 0; b < entry->width; b++)
-        word = word << 8 | bytes[b];
-    word = (word & ~mask) | (value << entry->shift & mask);
-    for (unsigned b = entry->width; b-- > 0; word >>= 8)
-        bytes[b] = (uint8_t)word;
+    uint32_t word = (load_big(bytes, width) & ~mask) | (value << entry->shift & mask);
+    if (width == 1) {
+        bytes[0] = (uint8_t)word;
+    } else if (width == 2) {
+        uint16_t half = __builtin_bswap16((uint16_t)word);
+        memcpy(bytes, &half, 2);
+    } else {
+        word = __builtin_bswap32(word);
+        memcpy(bytes, &word, 4);
+    }
 }
 
 /* Where the field lies in row, or -1. */
@@ -189,23 +229,32 @@ static int64_t locate(const struct fd_rows *rows, uint32_t row, const struct fd_
     return at >= first && at + entry->width <= last ? at : -1;
 }
 
-static void store_packet(const struct fd_rows *rows, uint32_t row, unsigned field, int32_t index,
-                         const uint8_t *value) {
+/* Compiled once for each width, so that loads and stores are of one size: a
+ * narrow store that is read back wide stalls. */
+static inline __attribute__((always_inline)) void
+store_rows(const struct fd_rows *rows, unsigned field, int32_t index, const uint8_t *values,
+           const uint8_t *selected, unsigned width)
+{
     const struct fd_field *entry = &fd_field_table[field];
-    uint8_t old_bytes[16];
-    int64_t at = locate(rows, row, entry, index);
-    if (at < 0)
-        return;
-    uint8_t *bytes = rows->records[row].packet + at;
-    memcpy(old_bytes, bytes, entry->width);
-    if (entry->width == 16) {
-        memcpy(bytes, value, 16);
-    } else {
-        uint32_t word = 0;
-        memcpy(&word, value, entry->width);
-        put_bits(bytes, entry, word);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint8_t *value = values + (uint64_t)i * width;
+        uint8_t old_bytes[16];
+        if (selected != NULL && !selected[i])
+            continue;
+        int64_t at = locate(rows, i, entry, index);
+        if (at < 0)
+            continue;
+        uint8_t *bytes = rows->records[i].packet + at;
+        memcpy(old_bytes, bytes, width);
+        if (width == 16) {
+            memcpy(bytes, value, 16);
+        } else {
+            uint32_t word = 0;
+            memcpy(&word, value, width);
+            put_bits(bytes, entry, word, width);
+        }
+        repair(rows, i, field, (uint32_t)at, old_bytes, width);
     }
-    repair(rows, row, field, (uint32_t)at, old_bytes, entry->width);
 }
 
 static void store_flag(struct fd_descriptor *descriptor, uint32_t flag, int on) {
@@ -256,18 +305,23 @@ int fd_column_writable(unsigned field, unsigned layer) {
 }
 
 int fd_column_store(const struct fd_rows *rows, unsigned field, int32_t index, const uint8_t *values,
-                    const uint8_t *selected) {
+                    const uint8_t *selected)
+{
     const struct fd_field *entry = &fd_field_table[field];
-    for (uint32_t i = 0; i < rows->count; i++) {
-        if (selected != NULL && !selected[i])
-            continue;
-        const uint8_t *value = values + (uint64_t)i * entry->width;
-        if (entry->source == FD_SOURCE_META)
-            store_meta(&rows->descriptors[i], field, value);
-        else
-            store_packet(rows, i, field, index, value);
+    if (entry->source == FD_SOURCE_META) {
+        for (uint32_t i = 0; i < rows->count; i++)
+            if (selected == NULL || selected[i])
+                store_meta(&rows->descriptors[i], field, values + (uint64_t)i * entry->width);
+        return 0;
     }
+    if (entry->width == 1)
+        store_rows(rows, field, index, values, selected, 1);
+    else if (entry->width == 2)
+        store_rows(rows, field, index, values, selected, 2);
+    else if (entry->width == 4)
+        store_rows(rows, field, index, values, selected, 4);
+    else
+        store_rows(rows, field, index, values, selected, 16);
     /* Ports and TCP flags are in the parse results too. */
-    return entry->source != FD_SOURCE_META &&
-           (is_layout(field) || entry->header == FD_HEADER_TCP || entry->header == FD_HEADER_UDP);
+    return is_layout(field) || entry->header == FD_HEADER_TCP || entry->header == FD_HEADER_UDP;
 }

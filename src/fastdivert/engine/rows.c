@@ -22,6 +22,19 @@ void fd_rows_parse(const struct fd_rows *rows, uint32_t begin, uint32_t end) {
     }
 }
 
+void fd_rows_parse_and_describe(const struct fd_rows *rows) {
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const struct fd_record *record = &rows->records[i];
+        if (i + PREFETCH_ROWS < rows->count)
+            __builtin_prefetch(record[PREFETCH_ROWS].packet);
+        if (record->opaque)
+            memset(&rows->parsed[i], 0, sizeof rows->parsed[i]);
+        else
+            fd_parse_and_describe(record->packet, record->captured, &rows->parsed[i],
+                                  &rows->descriptors[i]);
+    }
+}
+
 void fd_rows_describe(const struct fd_rows *rows) {
     for (uint32_t i = 0; i < rows->count; i++)
         if (!rows->records[i].opaque)

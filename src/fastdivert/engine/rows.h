@@ -38,6 +38,9 @@ void fd_rows_parse(const struct fd_rows *rows, uint32_t begin, uint32_t end);
 /* Writes what was parsed into the descriptors (see fd_describe). */
 void fd_rows_describe(const struct fd_rows *rows);
 
+/* Both, for packets: faster than one after the other. */
+void fd_rows_parse_and_describe(const struct fd_rows *rows);
+
 /* out[k] = rows[index[k]] for all three arrays. The caller has checked index. */
 void fd_rows_gather(const struct fd_rows *rows, const uint32_t *index, const struct fd_rows *out);
 

@@ -41,6 +41,7 @@ class ReplayChannel:
         self._rings = [self._make_ring()]  # the last one is filled, the first one drained
         self._ended = Shutdown(0)
         self._closed = False
+        self._full_since: float | None = None  # with slots held, and nothing to receive
         self._callbacks: list[Callable[[], None]] = []
         self._sent = self._verdict_drops = self._flag_drops = self._queue_wait = 0
         self._retired: Counter[str] = Counter()  # of rings that were replaced
@@ -92,18 +93,16 @@ class ReplayChannel:
 
     def recv(self, most: int, timeout: float | None) -> Packets:
         deadline = None if timeout is None else time.monotonic() + timeout
-        full_since: float | None = None
+        self.host.check_process()
         with self.host.changed:
             while True:
                 packets = self._try_recv(most)
+                now = time.monotonic()
+                self._complain_if_held(now, packets)
                 if packets is not None:
                     return packets
-                now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("no packet came in time")
-                if self._held():
-                    full_since = now if full_since is None else full_since
-                    self._complain_if_held(now - full_since)
                 wait = self.retry_after()
                 if deadline is not None:
                     wait = deadline - now if wait is None else min(wait, deadline - now)
@@ -168,8 +167,13 @@ class ReplayChannel:
     def _held(self) -> int:
         return sum(ring.held for ring in self._rings) if self.inbox else 0
 
-    def _complain_if_held(self, seconds: float) -> None:
-        if not self.host.paced and seconds * 1000 > self._params.time:
+    def _complain_if_held(self, now: float, packets: Packets | None) -> None:
+        if packets is not None or self.host.paced or not self._held():
+            self._full_since = None
+            return
+        self._full_since = now if self._full_since is None else self._full_since
+        seconds = now - self._full_since
+        if seconds * 1000 > self._params.time:
             raise HandleError(
                 f"the queue has been full for {seconds:.1f} s: {self._held()} packets are held "
                 "by batches or arrays; send or release batches, and copy() what you keep"
@@ -178,6 +182,7 @@ class ReplayChannel:
     # ---- sending -------------------------------------------------------------
 
     def send(self, packets: Packets) -> int:
+        self.host.check_process()
         with self.host.changed:
             if self._closed:
                 raise HandleClosedError("the handle is closed")
@@ -202,6 +207,7 @@ class ReplayChannel:
     # ---- ends ----------------------------------------------------------------
 
     def shutdown(self, how: Shutdown) -> None:
+        self.host.check_process()
         with self.host.changed:
             if self._closed:
                 raise HandleClosedError("the handle is closed")
@@ -209,6 +215,8 @@ class ReplayChannel:
         self._wake()
 
     def close(self) -> None:
+        if self.host.is_elsewhere:
+            return
         with self.host.changed:
             if self._closed:
                 return

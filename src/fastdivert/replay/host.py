@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ import numpy as np
 from fastdivert._core import Packets
 from fastdivert.batch import Batch
 from fastdivert.dtypes import HEADER_DTYPE
+from fastdivert.errors import HandleError
 from fastdivert.replay.order import Order, Sink, sequences_of
 
 if TYPE_CHECKING:
@@ -32,9 +34,12 @@ class Replay:
     what none keeps goes to the sink, in the order of the capture.
 
     Args:
-        source: a capture file, a batch, or an iterable of batches.
+        source: a capture file, a batch, or an iterable of batches; it is read
+            when a handle receives, and while it does not answer, neither do the
+            handles.
         sink: a capture file to write, an object with ``write(batch)`` and
-            ``close()``, a function of a batch, or None.
+            ``close()``, a function of a batch, or None. The batch is theirs for
+            the time of the call: ``copy()`` what is to be kept.
         pace: False: as fast as packets are received, and none is ever lost to a
             full queue. True, or a factor: at the capture's own timestamps times
             the factor; queues overflow and time out as they do live.
@@ -57,6 +62,7 @@ class Replay:
             raise ValueError(f"unmatched is {unmatched!r}; 'pass' or 'discard' is needed")
         if pace is not False and not float(pace) > 0:
             raise ValueError(f"pace is {pace}; a factor above 0 is needed")
+        self._process = os.getpid()
         self.changed = threading.Condition(threading.RLock())
         self.channels: list[ReplayChannel] = []  # highest priority first
         self.paced = pace is not False
@@ -151,9 +157,12 @@ class Replay:
 
     def _next_packets(self) -> Packets:
         """The next batch of the source that has packets, with headers that are ours to number."""
-        packets = next(self._batches)._packets
-        while not len(packets):
-            packets = next(self._batches)._packets
+        batch = next(self._batches)
+        while isinstance(batch, Batch) and not len(batch):
+            batch = next(self._batches)
+        if not isinstance(batch, Batch):
+            raise TypeError(f"the source gave {type(batch).__name__}; it must give batches")
+        packets = batch._packets
         if self._source is not None:  # a reader's batches are nobody else's
             return packets
         return packets.gather(np.arange(len(packets), dtype=np.uint32))
@@ -184,6 +193,20 @@ class Replay:
         stamps = np.frombuffer(self._chunk.headers(), HEADER_DTYPE, count=len(self._chunk))
         ahead = int(stamps["timestamp"][self._cursor]) - self.now()
         return max(0.0, ahead / 1e9 / self._pace)
+
+    # ---- processes -----------------------------------------------------------
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether this is the copy that a fork made: source and sink belong to the parent."""
+        return os.getpid() != self._process
+
+    def check_process(self) -> None:
+        if self.is_elsewhere:
+            raise HandleError(
+                f"the handle was opened in process {self._process} and stays there: "
+                "open one after the fork"
+            )
 
     # ---- handles come and go -------------------------------------------------
 
@@ -237,4 +260,9 @@ def _open_sink(sink: Path | Sink | Callable[[Batch], object] | None) -> Sink | N
         from fastdivert.pcap import CaptureWriter
 
         return CaptureWriter(sink)
+    if not callable(sink):
+        raise TypeError(
+            f"sink is {type(sink).__name__}; a path, a function of a batch, "
+            "or an object with write and close is needed"
+        )
     return _FunctionSink(sink)

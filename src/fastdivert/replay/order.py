@@ -4,7 +4,7 @@ A packet that no filter matches is ready at once, one that was diverted only
 when it is sent, so without this a written capture would be out of order by up
 to a queue's length. The capture is followed in chunks: a chunk is written, in
 order, when each of its packets has left or is known to be lost. A batch that is
-never sent would hold its chunk for ever, so only so many chunks may wait.
+never sent would hold its chunk for ever, so only so many packets may wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from fastdivert.dtypes import HEADER_DTYPE
 #: The sequence of a packet that did not come from the capture.
 NO_SEQUENCE = 0xFFFFFFFF
 
-CHUNKS_WAITING = 32
+#: Packets of the capture, and chunks of them, that may wait for one before them.
+PACKETS_WAITING = 131072
+CHUNKS_WAITING = 4096
 
 
 @runtime_checkable
@@ -41,11 +43,12 @@ def sequences_of(packets: Packets) -> npt.NDArray[np.uint32]:
 
 
 class _Chunk:
-    __slots__ = ("first", "left", "parts")
+    __slots__ = ("count", "first", "left", "parts")
 
-    def __init__(self, first: int, left: int) -> None:
+    def __init__(self, first: int, count: int) -> None:
         self.first = first
-        self.left = left
+        self.count = count
+        self.left = count  # neither left yet nor lost
         self.parts: list[Packets] = []
 
 
@@ -55,12 +58,16 @@ class Order:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._chunks: deque[_Chunk] = deque()
+        self._waiting = 0  # packets of them all
 
     def begin(self, first: int, count: int) -> None:
         """A new chunk of the capture: count packets, numbered from first."""
         self._chunks.append(_Chunk(first, count))
-        if len(self._chunks) > CHUNKS_WAITING:
-            self._flush(self._chunks.popleft())
+        self._waiting += count
+        while len(self._chunks) > 1 and (
+            self._waiting > PACKETS_WAITING or len(self._chunks) > CHUNKS_WAITING
+        ):
+            self._flush_oldest()
 
     def leave(self, packets: Packets, keep: bool) -> None:
         """Packets that leave; keep says that their memory outlives this call."""
@@ -84,7 +91,7 @@ class Order:
     def finish(self) -> None:
         """Writes everything that has left."""
         while self._chunks:
-            self._flush(self._chunks.popleft())
+            self._flush_oldest()
 
     def _chunk_of(self, sequence: int) -> _Chunk | None:
         if sequence == NO_SEQUENCE:
@@ -115,9 +122,11 @@ class Order:
 
     def _flush_ready(self) -> None:
         while self._chunks and self._chunks[0].left <= 0:
-            self._flush(self._chunks.popleft())
+            self._flush_oldest()
 
-    def _flush(self, chunk: _Chunk) -> None:
+    def _flush_oldest(self) -> None:
+        chunk = self._chunks.popleft()
+        self._waiting -= chunk.count
         if not chunk.parts:
             return
         packets = chunk.parts[0] if len(chunk.parts) == 1 else Packets.concat(chunk.parts)

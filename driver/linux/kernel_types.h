@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The running kernel's own description of its types and functions. */
-#ifndef FD_LINUX_BTF_H
-#define FD_LINUX_BTF_H
+#ifndef FD_LINUX_KERNEL_TYPES_H
+#define FD_LINUX_KERNEL_TYPES_H
 
 #include <stdint.h>
 

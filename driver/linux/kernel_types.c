@@ -4,7 +4,7 @@
  * has a function, and where is a member of a struct. One pass notes where each
  * type stands; names are compared in place.
  */
-#include "btf.h"
+#include "kernel_types.h"
 
 #include <errno.h>
 #include <fcntl.h>

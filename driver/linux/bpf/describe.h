@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* A descriptor from what the parser found and what the host knows. */
+#ifndef FD_LINUX_BPF_DESCRIBE_H
+#define FD_LINUX_BPF_DESCRIBE_H
+
+#include "../../core/packet.h"
+#include "maps.h"
+
+/* What the host says of the checksums, in the descriptor's words. */
+INLINE uint32_t checksum_flags(const struct fd_live_packet *packet, uint32_t summed)
+{
+    uint32_t flags = 0;
+    int ours = (packet->flags & (FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED)) == FD_FLAG_OUTBOUND;
+    int tcp = (packet->headers & FD_HAS(FD_HEADER_TCP)) != 0;
+    int udp = (packet->headers & FD_HAS(FD_HEADER_UDP)) != 0;
+
+    if (ours && (packet->headers & FD_HAS(FD_HEADER_IP)))
+        flags |= FD_FLAG_IP_CHECKSUM_VALID;
+    if (summed == CHECKSUM_UNNECESSARY || (summed == CHECKSUM_NONE && ours))
+        flags |= tcp ? FD_FLAG_TCP_CHECKSUM_VALID : udp ? FD_FLAG_UDP_CHECKSUM_VALID : 0;
+    return flags;
+}
+
+INLINE uint32_t gso_flags(uint32_t type)
+{
+    return (type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) ? FD_FLAG_GSO_TCP : 0) |
+           (type & SKB_GSO_UDP_L4 ? FD_FLAG_GSO_UDP : 0) |
+           (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
+}
+
+INLINE void describe_offload(struct sk_buff *kernel,
+                             const struct fd_live_packet *packet,
+                             struct fd_descriptor *descriptor)
+{
+    uint32_t summed = (uint32_t)READ_BITS(kernel->ip_summed, kernel);
+    uint32_t flags = checksum_flags(packet, summed);
+    uint32_t start = 0;
+    uint32_t offset = 0;
+    uint32_t size = packet->gso_size;
+
+    if (summed == CHECKSUM_PARTIAL) {
+        /* csum_start counts from the buffer's head, ours from the IP header. */
+        start = (uint32_t)kernel->csum_start - kernel->network_header -
+                (packet->l3 - packet->l2_length);
+        offset = kernel->csum_offset;
+        if (start == packet->l4_offset)
+            flags |= packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
+                     : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
+                                                               : 0;
+    }
+    if (size != 0) {
+        const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
+        uint32_t type = 0;
+        bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
+        flags |= gso_flags(type);
+    }
+    descriptor->flags = packet->flags | flags;
+    descriptor->csum_start = (uint16_t)start;
+    descriptor->csum_offset = (uint8_t)offset;
+    descriptor->gso_size = (uint16_t)size;
+}
+
+INLINE uint16_t offset16(uint32_t offset)
+{
+    return offset < 0xffff ? (uint16_t)offset : 0xffff;
+}
+
+INLINE void describe(struct __sk_buff *skb, const struct fd_live_packet *packet,
+                     struct fd_descriptor *descriptor)
+{
+    const uint32_t transports = FD_HAS(FD_HEADER_ICMP) | FD_HAS(FD_HEADER_ICMPV6) |
+                                FD_HAS(FD_HEADER_TCP) | FD_HAS(FD_HEADER_UDP);
+
+    descriptor->timestamp = packet->timestamp;
+    descriptor->length = packet->length;
+    descriptor->captured = packet->captured;
+    descriptor->ifindex = packet->ifindex;
+    descriptor->subifindex = 0;
+    descriptor->mark = skb->mark;
+    descriptor->hash = skb->hash;
+    descriptor->l4_offset = packet->headers & transports ? offset16(packet->l4_offset) : 0;
+    descriptor->payload_offset = offset16(packet->payload_offset);
+    descriptor->source_port = (uint16_t)packet->source_port;
+    descriptor->destination_port = (uint16_t)packet->destination_port;
+    descriptor->protocol = (uint8_t)packet->protocol;
+    descriptor->tcp_flags = (uint8_t)packet->tcp_flags;
+    descriptor->layer = (uint8_t)config.layer;
+    descriptor->event = FD_EVENT_NETWORK_PACKET;
+    descriptor->verdict = FD_VERDICT_PASS;
+}
+
+#endif

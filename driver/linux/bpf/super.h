@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP on a device with a large MTU, loopback above all, sends buffers that are
+ * longer than any IP packet: the length field is 0, or an IPv6 jumbo option
+ * stands in for it. Such a super-packet becomes several records here, each a
+ * packet that could have been sent: as many whole segments as fit, its own
+ * length, sequence number and flags, and a partial checksum to be finished.
+ *
+ * The filter judges the first of them, and the others share its fate: the host
+ * knows but one buffer.
+ */
+#ifndef FD_LINUX_BPF_SUPER_H
+#define FD_LINUX_BPF_SUPER_H
+
+#include "parse.h"
+#include "queue_packet.h"
+
+#define IP_LENGTH_MAX 65535u
+#define HEADERS_MAX 120u /* IP and TCP, each at its longest */
+#define JUMBO_LENGTH 8u  /* a hop-by-hop header that holds a jumbo option only */
+#define JUMBO_OPTION 0xc2
+#define PARTS_MAX 64
+enum { TCP_SEQUENCE = 4, TCP_FIN_PSH = 0x09, TCP_CWR = 0x80, IPV4_ID = 4 };
+
+INLINE int is_super(const struct fd_live_packet *packet)
+{
+    return packet->gso_size != 0 && packet->captured > IP_LENGTH_MAX;
+}
+
+INLINE int is_ipv6(const struct fd_live_packet *packet)
+{
+    return packet->prefix[0] >> 4 == 6;
+}
+
+INLINE void put16(uint8_t *to, uint32_t value)
+{
+    to[0] = (uint8_t)(value >> 8);
+    to[1] = (uint8_t)value;
+}
+
+INLINE uint32_t be32_at(const uint8_t *bytes)
+{
+    return be16_at(bytes) << 16 | be16_at(bytes + 2);
+}
+
+/* What the length field says of a packet of so many bytes. */
+INLINE void write_length(uint8_t *ip, int ipv6, uint32_t captured)
+{
+    if (ipv6)
+        put16(ip + 4, captured - FD_IPV6_LENGTH);
+    else
+        put16(ip + 2, captured);
+}
+
+/* Takes the jumbo option out of the prefix, and of all that is read later. */
+INLINE int cut_jumbo(struct __sk_buff *skb, struct fd_live_packet *packet)
+{
+    const uint8_t *jumbo = packet->prefix + FD_IPV6_LENGTH;
+
+    if (packet->prefix[6] != FD_PROTOCOL_HOP_BY_HOP || be16_at(packet->prefix + 4) != 0)
+        return 1; /* none there */
+    if (jumbo[1] != 0 || jumbo[2] != JUMBO_OPTION)
+        return 0;
+    packet->prefix[6] = jumbo[0];
+    packet->l3 += JUMBO_LENGTH;
+    packet->whole -= JUMBO_LENGTH;
+    packet->prefix_length = FD_PREFIX_MIN;
+    return bpf_skb_load_bytes(skb, packet->l3 + FD_IPV6_LENGTH, packet->prefix + FD_IPV6_LENGTH,
+                              FD_PREFIX_MIN - FD_IPV6_LENGTH) == 0;
+}
+
+/* Parses the headers as those of the first part. */
+INLINE int parse_super(struct __sk_buff *skb, struct fd_live_packet *packet)
+{
+    int ipv6 = is_ipv6(packet);
+    uint32_t most = ipv6 ? FD_IPV6_LENGTH + IP_LENGTH_MAX : IP_LENGTH_MAX;
+
+    struct fd_live_counters *counts = only_element(&counters);
+
+    if (counts)
+        counts->super++;
+    packet->whole = packet->captured;
+    packet->taken = 0;
+    if (ipv6 && !cut_jumbo(skb, packet))
+        return 0;
+    packet->captured = packet->whole < most ? packet->whole : most;
+    write_length(packet->prefix, ipv6, packet->captured);
+    if (!parse(skb, packet))
+        return 0;
+    uint32_t room = most - packet->payload_offset;
+    uint32_t part = room - room % packet->gso_size;
+    if (!(packet->headers & FD_HAS(FD_HEADER_TCP)) || part == 0)
+        return 1; /* record_super refuses it, and counts */
+    packet->captured = packet->length = packet->payload_offset + part;
+    packet->payload_length = part;
+    write_length(packet->prefix, ipv6, packet->captured);
+    return 1;
+}
+
+INLINE uint32_t fold(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+/* RFC 1624: the header checksum after one word has changed. */
+INLINE uint32_t replaced(uint32_t checksum, uint32_t before, uint32_t after)
+{
+    return ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff;
+}
+
+/* What stands in a partial checksum: the sum of the pseudo-header. */
+INLINE uint32_t pseudo_sum(const uint8_t *ip, int ipv6, uint32_t tcp_length)
+{
+    uint32_t sum = FD_PROTOCOL_TCP + (tcp_length >> 16) + (tcp_length & 0xffff);
+    const uint8_t *addresses = ip + (ipv6 ? FD_IPV6_SOURCE : FD_IPV4_SOURCE);
+    int words = ipv6 ? 16 : 4;
+
+    for (int i = 0; i < 16; i++)
+        if (i < words)
+            sum += be16_at(addresses + 2 * i);
+    return fold(sum);
+}
+
+/* Makes the headers at ip those of the part that begins at packet->taken. */
+INLINE void rewrite(uint8_t *ip, const struct fd_live_packet *packet, uint32_t first_length,
+                    int is_last)
+{
+    int ipv6 = is_ipv6(packet);
+    uint32_t captured = packet->captured;
+    uint8_t *tcp = ip + (packet->l4_offset & 0x7c);
+    uint32_t sequence = be32_at(tcp + TCP_SEQUENCE) + packet->taken;
+
+    write_length(ip, ipv6, captured);
+    if (!ipv6) {
+        uint32_t id = be16_at(ip + IPV4_ID);
+        uint32_t next = (id + packet->taken / packet->gso_size) & 0xffff;
+        uint32_t checksum = be16_at(ip + FD_IPV4_CHECKSUM);
+        checksum = replaced(checksum, first_length, captured);
+        put16(ip + IPV4_ID, next);
+        put16(ip + FD_IPV4_CHECKSUM, replaced(checksum, id, next));
+    }
+    put16(tcp + TCP_SEQUENCE, sequence >> 16);
+    put16(tcp + TCP_SEQUENCE + 2, sequence & 0xffff);
+    if (!is_last)
+        tcp[FD_TCP_FLAGS] &= (uint8_t)~TCP_FIN_PSH;
+    if (packet->taken != 0)
+        tcp[FD_TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+    put16(tcp + FD_TCP_CHECKSUM, pseudo_sum(ip, ipv6, captured - packet->l4_offset));
+}
+
+/* One part; 0 if its bytes could not be had. */
+INLINE int record_part(struct __sk_buff *skb, struct sk_buff *kernel,
+                       struct fd_live_packet *packet, struct queue *queue, uint32_t total,
+                       uint32_t original_length)
+{
+    uint32_t headers = READ_ONCE(packet->payload_offset);
+    uint32_t taken = READ_ONCE(packet->taken);
+    uint32_t most = READ_ONCE(packet->payload_length);
+    uint32_t l2 = packet->l2_length;
+    uint32_t length = total - taken < most ? total - taken : most;
+    uint32_t at = record_at(queue->producer);
+    uint32_t ip = at + (fd_record_packet_at(l2) & (2 * FD_L2_MAX - FD_PACKET_ALIGN));
+    uint32_t gap = (fd_record_packet_at(l2) - l2) & (FD_PACKET_ALIGN - 1);
+
+    OPAQUE(headers);
+    OPAQUE(length);
+    if (headers == 0 || headers > HEADERS_MAX || length == 0 || length > IP_LENGTH_MAX ||
+        l2 > FD_L2_MAX)
+        return 0;
+    if (l2 != 0 && bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, l2) != 0)
+        return 0;
+    if (bpf_probe_read_kernel(queue->bytes + ip, headers, packet->prefix) != 0 ||
+        bpf_skb_load_bytes(skb, packet->l3 + headers + taken, queue->bytes + ip + headers,
+                           length) != 0)
+        return 0;
+    WRITE_ONCE(packet->captured, headers + length);
+    packet->length = headers + length;
+    rewrite(queue->bytes + ip, packet, original_length, taken + length == total);
+    struct fd_descriptor *descriptor = finish(skb, kernel, packet, queue, at);
+    descriptor->tcp_flags = queue->bytes[ip + (packet->l4_offset & 0x7c) + FD_TCP_FLAGS];
+    if (length <= packet->gso_size) { /* one segment: an ordinary packet */
+        descriptor->gso_size = 0;
+        descriptor->flags &= ~(uint32_t)(FD_FLAG_GSO_TCP | FD_FLAG_GSO_ECN);
+    }
+    WRITE_ONCE(packet->taken, taken + length);
+    return 1;
+}
+
+/* All parts or none. */
+INLINE unsigned record_super(struct __sk_buff *skb, struct sk_buff *kernel,
+                             struct fd_live_packet *packet, struct queue *queue)
+{
+    uint32_t total = packet->whole - packet->payload_offset;
+    uint32_t part = packet->payload_length;
+    uint32_t headers = packet->payload_offset;
+    uint8_t original[2] = {0, 0}; /* the IPv4 length that the header checksum covers */
+    struct bpf_iter_num turns;
+    int good = 1;
+
+    if (!(packet->headers & FD_HAS(FD_HEADER_TCP)) || part == 0 || part > IP_LENGTH_MAX ||
+        headers > HEADERS_MAX || part % packet->gso_size != 0)
+        return FD_DROP_OVERSIZE;
+    uint32_t count = (total + part - 1) / part;
+    uint64_t size = (uint64_t)count * fd_record_size(packet->l2_length, headers + part);
+    unsigned drop = count > PARTS_MAX ? FD_DROP_OVERSIZE : make_room(queue, count, size);
+    if (drop != FD_DROP_COUNT)
+        return drop;
+    if (bpf_skb_load_bytes(skb, packet->l2_length + 2, original, sizeof(original)) != 0)
+        return FD_DROP_UNREADABLE;
+    uint32_t original_length = be16_at(original);
+    uint64_t queued = queue->producer->counters.queued;
+    bpf_iter_num_new(&turns, 0, PARTS_MAX);
+    while (bpf_iter_num_next(&turns)) {
+        if (READ_ONCE(packet->taken) >= total)
+            break;
+        if (!record_part(skb, kernel, packet, queue, total, original_length)) {
+            good = 0;
+            break;
+        }
+    }
+    bpf_iter_num_destroy(&turns);
+    /* Every record counts as a match, so that what was matched is what was
+     * queued and what was dropped. */
+    queue->producer->counters.matched +=
+        queue->producer->counters.queued - queued - (good ? 1 : 0);
+    publish(queue);
+    return good ? FD_DROP_COUNT : FD_DROP_UNREADABLE;
+}
+
+#endif
