@@ -71,7 +71,7 @@ setup(
                 py_limited_api=ABI3,
             )
         ],
-        compiler_directives={"language_level": 3, "freethreading_compatible": True},
+        compiler_directives={"language_level": 3},
     ),
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
 )

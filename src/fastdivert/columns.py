@@ -150,10 +150,8 @@ def _addresses(column: Column, values: Any) -> Any:
         return _parse_address(column, values, "")
     if isinstance(values, (bytes, bytearray, memoryview)):
         return np.frombuffer(values, np.uint8)
-    is_text = isinstance(values, (list, tuple, np.ndarray)) and np.ndim(values) == 1 and all(
-        isinstance(value, str) for value in values
-    )
-    if not is_text:
+    is_list = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) == 1
+    if not (is_list and all(isinstance(value, str) for value in values)):
         return values
     return np.array(
         [_parse_address(column, value, f" at index {row}") for row, value in enumerate(values)],

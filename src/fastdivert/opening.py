@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from fastdivert.params import QueueParams
 PRIORITY_HIGHEST = 30000
 PRIORITY_LOWEST = -PRIORITY_HIGHEST
 
-_ALL_FLAGS = Flag.SNIFF | Flag.DROP | Flag.RECV_ONLY | Flag.SEND_ONLY | Flag.NO_INSTALL | Flag.FRAGMENTS
+_ALL_FLAGS = functools.reduce(operator.or_, Flag)
 
 
 def open(

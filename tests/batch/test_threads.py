@@ -136,4 +136,4 @@ def test_python_runs_while_a_large_batch_is_matched():
     spinner.join(5)
 
     # One call into the extension: with the GIL held, no turn but a switch at its ends.
-    assert during > 20, f"{during} turns in {seconds:.3f} s"
+    assert during > 5, f"{during} turns in {seconds:.3f} s"

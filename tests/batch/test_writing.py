@@ -235,6 +235,7 @@ def test_events_cannot_be_written(layer):
         0xC0A80102,
         np.uint32(0xC0A80102),
         ["192.168.1.2"] * 5,
+        np.array(["192.168.1.2"] * 5),
         np.full(5, 0xC0A80102, np.uint32),
     ],
 )

@@ -237,7 +237,7 @@ def test_a_payload_of_another_length_leaves_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "field", ["sequence", "offset", "captured", "length", "l2_length", "event"]
+    "field", ["sequence", "offset", "captured", "length", "l2_length", "event", "link", "layer"]
 )
 def test_headers_that_lie_are_sent_as_the_packets_that_they_are(field):
     sink = Sink()

@@ -204,3 +204,36 @@ def test_a_take_of_nothing_is_none(most):
 
     assert ring.take(most, _NEVER) is None
     assert ring.waiting == 3
+
+
+@pytest.mark.parametrize("keep", ["batch", "headers", "payload", "selection"])
+def test_a_ring_in_a_cycle_outlives_its_leases(keep):
+    for _ in range(20):
+        ring = _core.Ring.create(32, 65536)
+        produce(ring, numbered(10))
+        batch = take(ring)
+        views = {
+            "batch": batch,
+            "headers": batch.headers,
+            "payload": batch.payload(3),
+            "selection": batch[2:],
+        }
+        cycle = [ring, views[keep]]
+        cycle.append(cycle)
+        del ring, batch, views, cycle
+        gc.collect()
+
+    assert _core.live_objects()["leases"] == 0
+
+
+def test_a_borrowed_ring_in_a_cycle_outlives_its_leases():
+    for _ in range(20):
+        peer = Peer()
+        ring = peer.attach()
+        peer.put(bytes([0x45]).ljust(40, b"\0"))
+        cycle = [take(ring), ring, peer]
+        cycle.append(cycle)
+        del ring, peer, cycle
+        gc.collect()
+
+    assert _core.live_objects()["leases"] == 0

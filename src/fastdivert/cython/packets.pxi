@@ -41,6 +41,8 @@ cdef class Packets:
     """
 
     cdef fd_rows rows
+    cdef size_t records_room
+    cdef size_t parsed_room
     cdef object descriptor_owner
     cdef Memory memory
     cdef uint64_t parsed_version
@@ -53,8 +55,8 @@ cdef class Packets:
     def __dealloc__(self):
         global _live_packets
         _live_packets -= 1
-        free(self.rows.records)
-        free(self.rows.parsed)
+        block_put(self.rows.records, self.records_room)
+        block_put(self.rows.parsed, self.parsed_room)
 
     def __len__(self):
         return self.rows.count
@@ -75,8 +77,10 @@ cdef class Packets:
         self.rows.layer = layer
         # Whoever makes a batch writes every row of it; zeroing them first would
         # take as long as reading a capture does.
-        self.rows.records = <fd_record *>malloc(max(count, 1) * sizeof(fd_record))
-        self.rows.parsed = <fd_parsed *>malloc(max(count, 1) * sizeof(fd_parsed))
+        self.records_room = max(count, 1) * sizeof(fd_record)
+        self.parsed_room = max(count, 1) * sizeof(fd_parsed)
+        self.rows.records = <fd_record *>block_get(&self.records_room)
+        self.rows.parsed = <fd_parsed *>block_get(&self.parsed_room)
         if self.rows.records == NULL or self.rows.parsed == NULL:
             raise MemoryError(f"no memory for a batch of {count} packets")
         return 0
@@ -153,7 +157,7 @@ cdef class Packets:
             total = fd_rows_bytes(&self.rows)
             if total > 0x7fffffff:
                 raise ValueError(f"{total} bytes of packets are more than one batch can own")
-            arena = Arena(<Py_ssize_t>total)
+            arena = Arena(<Py_ssize_t>total, False)
             out.allocate(self.rows.count, self.rows.layer)
             out.own_descriptors()
             out.memory = Memory(arena)

@@ -22,6 +22,9 @@ cdef struct lease_end:
     bint done
 
 
+# Of garbage in a cycle the collector clears members first: a lease that ends
+# afterwards must still find the ring's regions.
+@cython.no_gc_clear
 cdef class Ring:
     """One queue: its two regions, its consumer and, in process, its producer."""
 
