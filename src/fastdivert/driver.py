@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastdivert._core import Packets
 from fastdivert.enums import Param, Shutdown
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Channel(Protocol):
@@ -48,13 +50,12 @@ class Channel(Protocol):
         """Readable when records wait. Raises HandleError where there is none."""
         ...
 
-    def retry_after(self) -> float | None:
-        """Seconds after which recv is worth another try without having been called back."""
+    async def ready(self, timeout: float | None) -> None:
+        """Waits in the running event loop until recv is worth another try, or for timeout."""
         ...
 
-    def call_when_ready(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls back once, from any thread, when recv has something to say.
 
-        Returns a function that takes the request back.
-        """
-        ...
+def resolve(future: asyncio.Future[None]) -> None:
+    """Ends a wait in an event loop, once."""
+    if not future.done():
+        future.set_result(None)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import threading
+import time
 import warnings
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
 from fastdivert.errors import HandleError, ShutdownError
 from fastdivert.filter import Filter
 from fastdivert.params import LIMITS
-
-if TYPE_CHECKING:
-    import asyncio
 
 #: Packets a batch from an iterating handle has at the most, by default.
 MAX_BATCH = 1024
@@ -103,29 +99,16 @@ class Handle:
         self, max_packets: int | None = None, timeout: float | None = None
     ) -> Batch:
         """``recv`` for asyncio: waits in the event loop, in no thread."""
-        import asyncio  # 30 ms that most programs never need
-
         most, limit = self._most(max_packets), _seconds(timeout)
-        loop = asyncio.get_running_loop()
-        deadline = None if limit is None else loop.time() + limit
+        deadline = None if limit is None else time.monotonic() + limit
         while True:
             try:
                 return Batch(self._channel.recv(most, 0))
             except TimeoutError:
-                if deadline is not None and loop.time() >= deadline:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
                     raise
-            ready: asyncio.Future[None] = loop.create_future()
-            cancel = self._channel.call_when_ready(
-                partial(_call_soon, loop, ready)
-            )
-            try:
-                wait = self._channel.retry_after()
-                if deadline is not None:
-                    left = max(0.0, deadline - loop.time())
-                    wait = left if wait is None else min(wait, left)
-                await asyncio.wait((ready,), timeout=wait)
-            finally:
-                cancel()
+            await self._channel.ready(left)
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         while True:
@@ -239,14 +222,3 @@ def _seconds(timeout: float | None) -> float | None:
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"timeout is {timeout}; seconds from 0, or None, are needed")
     return None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    # A loop that was closed has nobody left who waits.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(_resolve, future)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
-from fastdivert._core import Program
 from fastdivert.driver import Channel
 from fastdivert.enums import Flag, Layer, Param
 from fastdivert.filter import Filter
@@ -73,7 +72,7 @@ def open(
             params.set(param, value)
     checked = _check_flags(flags, compiled.layer)
     make = _channel_maker(driver)
-    channel = make(compiled.core_program, priority, checked, params, **options)
+    channel = make(compiled, priority, checked, params, **options)
     return Handle(channel, compiled, priority, checked)
 
 
@@ -106,14 +105,33 @@ def _channel_maker(driver: str | None) -> Callable[..., Channel]:
         return _open_replay
     if driver not in (None, "linux", "windows"):
         raise ValueError(f"driver is {driver!r}; 'linux', 'windows' or 'replay' is needed")
+    if (driver or sys.platform) == "linux":
+        return _open_linux
     raise NotImplementedError(
         f"this build of fastdivert has no live driver for {driver or sys.platform}: "
         "use driver='replay' with source=..."
     )
 
 
+def _open_linux(
+    filter: Filter, priority: int, flags: Flag, params: QueueParams, **options: Any
+) -> Channel:
+    if filter.layer not in (Layer.NETWORK, Layer.NETWORK_FORWARD):
+        raise NotImplementedError(
+            f"the Linux driver does not have the {filter.layer.name} layer yet"
+        )
+    try:
+        from fastdivert.linux.channel import LinuxChannel
+    except ModuleNotFoundError as error:
+        raise NotImplementedError(
+            "this build of fastdivert comes without the Linux driver; it is built where clang "
+            "is, and driver='replay' works without"
+        ) from error
+    return LinuxChannel(filter.program.to_bytes(), priority, flags, params, **options)
+
+
 def _open_replay(
-    program: Program, priority: int, flags: Flag, params: QueueParams, **options: Any
+    filter: Filter, priority: int, flags: Flag, params: QueueParams, **options: Any
 ) -> Channel:
     from fastdivert.replay import Replay, ReplayChannel
 
@@ -123,5 +141,7 @@ def _open_replay(
     if isinstance(source, Replay):
         if options:
             raise ValueError(f"a shared Replay already has its {', '.join(options)}")
-        return ReplayChannel(source, program, priority, flags, params)
-    return ReplayChannel(Replay(source, **options), program, priority, flags, params)
+        replay = source
+    else:
+        replay = Replay(source, **options)
+    return ReplayChannel(replay, filter.core_program, priority, flags, params)

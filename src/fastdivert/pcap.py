@@ -176,7 +176,7 @@ def write_pcap(
     path: Path | BinaryIO,
     batches: Batch | Iterable[Batch],
     *,
-    format: Format | None = None,  # noqa: A002 - the word for it
+    format: Format | None = None,
     nanosecond: bool = True,
     link: Link | None = None,
 ) -> int:
@@ -212,7 +212,7 @@ class CaptureWriter:
         self,
         path: Path | BinaryIO,
         *,
-        format: Format | None = None,  # noqa: A002
+        format: Format | None = None,
         nanosecond: bool = True,
         link: Link | None = None,
     ) -> None:

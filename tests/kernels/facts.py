@@ -1,4 +1,4 @@
-"""What the running kernel is, has and does, as JSON: run it in a guest with -m tests.kernels.facts."""
+"""What the running kernel is, has and does, as JSON; run with -m tests.kernels.facts."""
 
 from __future__ import annotations
 

@@ -11,23 +11,16 @@ import os
 import secrets
 import selectors
 import shlex
-import subprocess
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tests.kernels import initramfs
-from tests.kernels.packages import CHECKOUT, GuestError, Kernel, exclusive, kernel, program
-
-#: Called with "stdout" or "stderr" and what arrived there.
-Listener = Callable[[str, bytes], None]
-
-_PORTS = ("stdout", "stderr")
-_CONSOLE_CHUNKS = 64
+from tests.kernels.machine import PORTS, machine
+from tests.kernels.packages import CHECKOUT, GuestError, Kernel, exclusive, kernel
+from tests.kernels.streams import Console, Listener, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +31,24 @@ class GuestResult:
     status: int
     stdout: str
     stderr: str
+    console: str
+    """What the kernel warned of, and the traces of its faults."""
     boot_seconds: float
     seconds: float
     """From the start of the command to its end."""
 
 
-class GuestTimeout(GuestError):
-    """The command did not end in time; the guest was killed. Carries what it had said."""
+class GuestLostError(GuestError):
+    """The command did not end: its machine died. Carries what it had said until then."""
 
-    def __init__(self, message: str, stdout: str, stderr: str) -> None:
+    def __init__(self, message: str, streams: Mapping[str, Stream]) -> None:
         super().__init__(message)
-        self.stdout = stdout
-        self.stderr = stderr
+        self.stdout = streams["stdout"].text()
+        self.stderr = streams["stderr"].text()
+
+
+class GuestTimeoutError(GuestLostError):
+    """The command did not end in time, and was killed with its machine."""
 
 
 def run_in_guest(
@@ -67,182 +66,77 @@ def run_in_guest(
     """Boots Debian's kernel `version` ("6.1"), runs `command` in it as root, and ends it.
 
     `timeout` bounds the boot and the command together, `wait` the time that another guest may
-    take before. `env` is added to a plain environment. A status other than 0 is no error here.
+    take before; fetching a kernel at its first use is not counted. `env` is added to a plain
+    environment. A status other than 0 is no error here.
     """
     with exclusive(wait):
         booted = kernel(version)
         mark = secrets.token_hex(16)
-        settings = f"release={booted.release}\nmark={mark}\n" + (
-            f"modules={shlex.quote(str(booted.modules))}\n"
-        )
+        settings = {"release": booted.release, "modules": str(booted.modules), "mark": mark}
         script = _script(command, str(cwd), env or {})
-        files = initramfs.build(booted, settings, script)
-        return _run(booted, files, mark.encode(), timeout, cpus, memory_mib, listener)
+        files = initramfs.build(booted, _assignments(settings), script)
+        with machine(booted, files, cpus, memory_mib) as pipes:
+            return _follow(pipes, booted, mark.encode(), timeout, listener)
 
 
 def _script(command: Sequence[str], cwd: str, env: Mapping[str, str]) -> str:
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+    exports = _assignments(env, "export ")
     return f"cd {shlex.quote(cwd)} || exit 125\n{exports}exec {shlex.join(command)}\n"
 
 
-def _run(
+def _assignments(values: Mapping[str, str], prefix: str = "") -> str:
+    return "".join(f"{prefix}{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _follow(
+    pipes: Mapping[str, IO[bytes]],
     booted: Kernel,
-    files: bytes,
     mark: bytes,
     timeout: float,
-    cpus: int,
-    memory_mib: int,
     listener: Listener | None,
 ) -> GuestResult:
+    """Reads what a machine writes, until the command's end, its own, or the time limit."""
     start = time.monotonic()
     deadline = start + timeout
-    ports = {name: _Port(name, mark, listener) for name in _PORTS}
-    console: deque[bytes] = deque(maxlen=_CONSOLE_CHUNKS)
-    with _machine(booted, files, cpus, memory_mib) as pipes, selectors.DefaultSelector() as waiting:
+    console = Console()
+    streams = {name: Stream(name, mark, listener) for name in PORTS}
+    with selectors.DefaultSelector() as waiting:
         for name, pipe in pipes.items():
             waiting.register(pipe, selectors.EVENT_READ, name)
-        while not all(port.status is not None for port in ports.values()):
+        while any(stream.status is None for stream in streams.values()):
             ready = waiting.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise _late(ports, console, booted, timeout)
+            if not ready or time.monotonic() > deadline:
+                raise _late(streams, console, booted, timeout)
             for key, _ in ready:
                 data = os.read(key.fd, 1 << 16)
-                if not data and key.data in ports:
-                    raise GuestError(f"{_died(booted, ports)}{_tail(console)}")
                 if not data:
-                    waiting.unregister(key.fileobj)
-                elif key.data in ports:
-                    ports[key.data].feed(data)
-                else:
-                    console.append(data)
-            if time.monotonic() > deadline:
-                raise _late(ports, console, booted, timeout)
+                    # The machine alone holds the other ends: it is gone.
+                    console.feed(pipes["console"].read())
+                    raise _died(streams, console, booted)
+                (console if key.data == "console" else streams[key.data]).feed(data)
     end = time.monotonic()
-    stdout, stderr = ports["stdout"], ports["stderr"]
+    stdout, stderr = streams["stdout"], streams["stderr"]
     assert stdout.began is not None and stdout.status is not None
     return GuestResult(
         release=booted.release,
         status=stdout.status,
         stdout=stdout.text(),
         stderr=stderr.text(),
+        console=console.text(),
         boot_seconds=stdout.began - start,
         seconds=end - stdout.began,
     )
 
 
-class _Port:
-    """One stream of the command. Ahead of it stands the mark, and behind it mark and status."""
-
-    def __init__(self, name: str, mark: bytes, listener: Listener | None) -> None:
-        self.name = name
-        self.status: int | None = None
-        self.began: float | None = None
-        self._mark = mark
-        self._listener = listener
-        self._said: list[bytes] = []
-        self._pending = b""
-
-    def text(self) -> str:
-        return b"".join(self._said).decode(errors="replace")
-
-    def feed(self, data: bytes) -> None:
-        if self.status is not None:
-            return  # of a process that outlives the command
-        self._pending += data
-        if self.began is None:
-            before, opening, after = self._pending.partition(self._mark + b"\n")
-            if not opening:
-                return
-            self.began, self._pending = time.monotonic(), after
-        said, ending, status = self._pending.partition(self._mark)
-        if not ending:
-            held = self._held()
-            said, self._pending = said[: len(said) - held], said[len(said) - held :]
-        elif b"\n" in status:
-            self.status = int(status.partition(b"\n")[0])
-        else:
-            return  # the status is still to come
-        if said:
-            self._said.append(said)
-            if self._listener is not None:
-                self._listener(self.name, said)
-
-    def _held(self) -> int:
-        """How many of the last bytes may be the head of the mark."""
-        longest = min(len(self._pending), len(self._mark) - 1)
-        return next((n for n in range(longest, 0, -1) if self._mark.startswith(self._pending[-n:])), 0)
-
-
-@contextmanager
-def _machine(
-    booted: Kernel, files: bytes, cpus: int, memory_mib: int
-) -> Iterator[dict[str, IO[bytes]]]:
-    """The running machine's ports and console, to read from. Ends it, whatever happens."""
-    with ExitStack() as stack:
-        archive = os.memfd_create("initramfs")
-        stack.callback(os.close, archive)
-        with open(archive, "wb", closefd=False) as writing:
-            writing.write(files)
-        reading: dict[str, IO[bytes]] = {}
-        passed: dict[str, int] = {}
-        with ExitStack() as ours:  # the ends that the machine writes to, closed once it has them
-            for name in ("console", *_PORTS):
-                read, write = os.pipe()
-                reading[name] = stack.enter_context(open(read, "rb", buffering=0))
-                passed[name] = write
-                ours.callback(os.close, write)
-            process = subprocess.Popen(
-                _command_line(booted, archive, passed, cpus, memory_mib),
-                stdin=subprocess.DEVNULL,
-                stdout=passed["console"],
-                stderr=passed["console"],
-                pass_fds=(archive, *passed.values()),
-                start_new_session=True,
-            )
-        try:
-            yield reading
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _command_line(
-    booted: Kernel, archive: int, passed: Mapping[str, int], cpus: int, memory_mib: int
-) -> list[str]:
-    # The parent-death signal ends the machine also where the runner itself is killed.
-    command = ["nice", "-n", "15", program("setpriv"), "--pdeathsig", "KILL"]
-    command += [program("qemu-system-x86_64"), "-nodefaults", "-no-user-config", "-no-reboot"]
-    command += ["-display", "none", "-nic", "none", "-accel", "tcg,thread=multi"]
-    command += ["-cpu", "max", "-smp", str(cpus), "-m", f"{memory_mib}M"]
-    command += ["-kernel", str(booted.image), "-initrd", f"/proc/self/fd/{archive}"]
-    command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]
-    for name, write in passed.items():
-        command += ["-chardev", f"file,id={name},path=/proc/self/fd/{write}"]
-    command += ["-serial", "chardev:console"]
-    command += ["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"]
-    command += ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host", "-device", "virtio-serial-pci"]
-    for name in _PORTS:
-        command += ["-device", f"virtserialport,chardev={name},name={name}"]
-    return command
-
-
 def _late(
-    ports: Mapping[str, _Port], console: deque[bytes], booted: Kernel, timeout: float
+    streams: Mapping[str, Stream], console: Console, booted: Kernel, timeout: float
 ) -> GuestError:
-    stdout, stderr = (ports[name] for name in _PORTS)
-    if stdout.began is None:
-        return GuestError(
-            f"kernel {booted.release} did not come up within {timeout:g} s{_tail(console)}"
-        )
-    message = f"the command did not end within {timeout:g} s of the start; the guest was killed"
-    return GuestTimeout(message + _tail(console), stdout.text(), stderr.text())
+    what = "boot" if streams["stdout"].began is None else "end the command"
+    message = f"kernel {booted.release} did not {what} within {timeout:g} s, and was killed"
+    return GuestTimeoutError(message + console.tail(), streams)
 
 
-def _died(booted: Kernel, ports: Mapping[str, _Port]) -> str:
-    when = "at boot" if ports["stdout"].began is None else "under the command"
-    return f"the guest with kernel {booted.release} died {when}"
-
-
-def _tail(console: deque[bytes]) -> str:
-    lines = b"".join(console).decode(errors="replace").splitlines()
-    return "".join(f"\n  console: {line}" for line in lines[-20:])
+def _died(streams: Mapping[str, Stream], console: Console, booted: Kernel) -> GuestError:
+    when = "at boot" if streams["stdout"].began is None else "under the command"
+    message = f"the guest with kernel {booted.release} died {when}"
+    return GuestLostError(message + console.tail(), streams)

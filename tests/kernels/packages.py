@@ -120,7 +120,7 @@ def kernel(version: str, refresh: bool = False) -> Kernel:
 
 @contextmanager
 def exclusive(wait: float) -> Iterator[None]:
-    """One guest, or one unpacking, at a time; waits for another one's end, at most `wait` seconds."""
+    """One guest, or one unpacking, at a time: waits for another's end, at most `wait` seconds."""
     BUILD.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
     with (BUILD / "lock").open("a") as lock:
@@ -168,13 +168,14 @@ def _download(package: str, folder: Path) -> Path:
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Unpacks the image and the modules of a kernel package, and lists their dependencies."""
-    with subprocess.Popen(
-        ["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE
-    ) as files:
-        with tarfile.open(fileobj=files.stdout, mode="r|") as tar:
-            for member in tar:
-                if _is_wanted(member.name.removeprefix("./")):
-                    tar.extract(member, folder, filter="tar")
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as files,
+        tarfile.open(fileobj=files.stdout, mode="r|") as tar,
+    ):
+        for member in tar:
+            if _is_wanted(member.name.removeprefix("./")):
+                tar.extract(member, folder, filter="tar")
     if files.returncode:
         raise GuestError(f"dpkg-deb cannot read {archive.name}; run tests/kernels/run.py --install")
     archive.unlink()

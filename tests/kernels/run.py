@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs a command under one of Debian's stock kernels, in QEMU without KVM, and exits as it did.
 
-    tests/kernels/run.py --install                   packages, and both kernels into build/
-    tests/kernels/run.py --kernel 6.1 -- uname -a
-    tests/kernels/run.py --kernel 6.12 --timeout 300 -- .venv/bin/python -m pytest -m live
+- tests/kernels/run.py --install: packages, and both kernels into build/
+- tests/kernels/run.py --kernel 6.1 -- uname -a
+- tests/kernels/run.py --kernel 6.12 --timeout 300 -- .venv/bin/python -m pytest -m live
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.kernels.guest import GuestTimeout, run_in_guest
+from tests.kernels.guest import GuestTimeoutError, run_in_guest
 from tests.kernels.packages import KERNELS, GuestError, exclusive, install_packages, kernel
 
 
@@ -37,7 +37,7 @@ def main() -> int:
         )
     except GuestError as error:
         print(f"run.py: {error}", file=sys.stderr)
-        return 124 if isinstance(error, GuestTimeout) else 125
+        return 124 if isinstance(error, GuestTimeoutError) else 125
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     if arguments.verbose:

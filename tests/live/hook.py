@@ -19,6 +19,7 @@ _TEST_RUN: Final = 10
 _ATTRIBUTES: Final = struct.Struct("=IIIIQQIIIIQQIII4x")
 _EVER: Final = -(1 << 63)
 _CONTEXT_SIZE: Final = 192  # struct __sk_buff
+_INGRESS_IFINDEX_AT: Final = 36
 _IFINDEX_AT: Final = 40
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 
@@ -29,11 +30,13 @@ class Hook:
     The calling process must stay on one CPU, and be in the handle's namespace.
     """
 
-    def __init__(self, program: bytes, ifindex: int, address: bytes, **options: Any) -> None:
+    def __init__(self, program: bytes, ifindex: int, address: bytes, *, forwarded: bool = False,
+                 **options: Any) -> None:
         self.divert = Divert(program, sniffs=True, **options)
         self.rings = [Ring.attach(*regions) for regions in self.divert.queues]
         self._ifindex = ifindex
         self._address = address
+        self._forwarded = forwarded
 
     def judge(self, packet: bytes, *, egress: bool) -> tuple[bytes, bytes] | None:
         """(descriptor, packet bytes) as they were queued, or None if it did not match."""
@@ -42,6 +45,8 @@ class Hook:
         data = ctypes.create_string_buffer(frame, len(frame))
         context = ctypes.create_string_buffer(_CONTEXT_SIZE)
         struct.pack_into("=I", context, _IFINDEX_AT, self._ifindex)
+        if self._forwarded:
+            struct.pack_into("=I", context, _INGRESS_IFINDEX_AT, self._ifindex)
         attributes = ctypes.create_string_buffer(
             _ATTRIBUTES.pack(self.divert.program(egress), 0, len(frame), 0,
                              ctypes.addressof(data), 0, 1, 0, _CONTEXT_SIZE, 0,
@@ -54,7 +59,7 @@ class Hook:
             if packets is not None:
                 assert len(packets) == 1
                 row = np.frombuffer(packets.headers(), HEADER_DTYPE).tobytes()
-                return row, bytes(packets.packet(0))
+                return row, bytes(packets.packet_bytes(0))
         return None
 
     def close(self) -> None:

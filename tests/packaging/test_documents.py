@@ -68,7 +68,7 @@ def test_the_readme_example_runs(tmp_path, monkeypatch, capsys):
     shutil.copy(ROOT / "tests" / "captures" / "http.pcap", tmp_path / "in.pcap")
     monkeypatch.chdir(tmp_path)
     exec(compile(code.replace("443", "8000"), "README.md", "exec"), {})
-    assert "'matched': 18" in capsys.readouterr().out
+    assert "'matched': 19" in capsys.readouterr().out
     with fd.read_pcap("out.pcap") as reader:
         assert any((batch["ip.TTL"] == 64).any() for batch in reader)
 

@@ -10,7 +10,10 @@
 #include "restore.h"
 #include "super.h"
 
+/* Inlined, so that the offsets in it become constants. */
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #include "../../core/hash.c"
+#pragma clang attribute pop
 
 /* The loader puts the generated filter in this function's place. What it says
  * here keeps the compiler from knowing the arguments or the result. */

@@ -127,6 +127,8 @@ cdef extern from "core/ring.h" nogil:
     uint32_t fd_consumer_waiting(fd_consumer *consumer)
     uint32_t fd_consumer_take(fd_consumer *consumer, uint32_t most, int64_t expire_before,
                               fd_record *records, uint32_t *first)
+    int fd_consumer_sleep(fd_consumer *consumer)
+    void fd_consumer_wake(fd_consumer *consumer)
     void fd_consumer_release(fd_consumer *consumer, uint32_t descriptor_end, uint64_t byte_end)
 
 cdef extern from "rows.h" nogil:

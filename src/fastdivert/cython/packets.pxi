@@ -274,6 +274,18 @@ cdef class Packets:
         finally:
             self.leave()
 
+    def records(self):
+        """struct fd_record of every row, read-only: for a driver, which follows its pointers.
+
+        The buffer keeps the packets' memory alive, also after release().
+        """
+        self.enter()
+        try:
+            return view_of((self, self.memory.owners), <uint8_t *>self.rows.records,
+                           self.rows.count * <Py_ssize_t>sizeof(fd_record), True)
+        finally:
+            self.leave()
+
     def packet_view(self, uint32_t row, str part):
         """Bytes of one row as a writable buffer: part is "packet", "payload" or "link"."""
         cdef fd_record *record

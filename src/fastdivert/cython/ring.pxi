@@ -125,6 +125,19 @@ cdef class Ring:
         self.leave()
         return count
 
+    def sleep(self):
+        """Asks for the doorbell. False: a record came meanwhile, so do not wait."""
+        self.enter()
+        cdef bint may_wait = fd_consumer_sleep(&self.consumer)
+        self.leave()
+        return may_wait
+
+    def wake(self):
+        """Takes the request back."""
+        self.enter()
+        fd_consumer_wake(&self.consumer)
+        self.leave()
+
     def produce(self, Program program, Packets packets, uint32_t begin, bint wait,
                 bint count_only, uint32_t set_flags, outcome):
         """Judges packets from row begin on and queues those that match.

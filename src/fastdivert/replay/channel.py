@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastdivert._core import Packets, Program, Ring
+from fastdivert.driver import resolve
 from fastdivert.dtypes import HEADER_DTYPE
 from fastdivert.enums import Flag, HeaderFlag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.params import QueueParams, power_of_two
 
 if TYPE_CHECKING:
+    import asyncio
+
     from fastdivert.replay.host import Replay
 
 _EVER = -(1 << 63)  # expire nothing
@@ -284,16 +289,28 @@ class ReplayChannel:
     def fileno(self) -> int:
         raise HandleError("the replay driver has no file descriptor: use recv, or async for")
 
-    def call_when_ready(self, callback: Callable[[], None]) -> Callable[[], None]:
+    async def ready(self, timeout: float | None) -> None:
+        import asyncio  # 30 ms that most programs never need
+
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        callback = partial(_resolve_soon, loop, ready)
         with self.host.changed:
             self._callbacks.append(callback)
-
-        def cancel() -> None:
+            retry = self.retry_after()
+        waits = [seconds for seconds in (timeout, retry) if seconds is not None]
+        try:
+            await asyncio.wait((ready,), timeout=min(waits, default=None))
+        finally:
             with self.host.changed:
                 if callback in self._callbacks:
                     self._callbacks.remove(callback)
 
-        return cancel
+
+def _resolve_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    """Wakes who waits in an event loop, from any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(resolve, future)
 
 
 def _add(total: Counter[str], dropped: Counter[str], counters: dict[str, Any]) -> None:
