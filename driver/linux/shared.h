@@ -84,6 +84,8 @@ struct fd_live_packet {
     uint32_t whole;         /* a super-packet: captured and parsed is its first part */
     uint32_t taken;         /* payload bytes of it that are in the ring */
     uint32_t gso_size;
+    uint32_t csum_start;
+    uint32_t csum_offset;
     uint8_t l4[FD_L4_KEPT]; /* the transport header's fixed part */
     uint8_t prefix[FD_PREFIX_MAX + 8]; /* a masked index may reach a word past the end */
 };

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastdivert._core import Packets
 from fastdivert.enums import Param, Shutdown
+from fastdivert.filter import Filter
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +29,10 @@ class Channel(Protocol):
 
         Of two threads that send the same packets one gets ReleasedError.
         """
+        ...
+
+    def set_filter(self, filter: Filter) -> None:
+        """Judges every packet from now on by another filter of the same layer."""
         ...
 
     def shutdown(self, how: Shutdown) -> None:

@@ -18,6 +18,7 @@ from fastdivert.driver import Channel
 from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
 from fastdivert.errors import HandleError, ShutdownError
 from fastdivert.filter import Filter
+from fastdivert.filter import compile as compile_filter
 from fastdivert.params import LIMITS
 
 #: Packets a batch from an iterating handle has at the most, by default.
@@ -45,6 +46,23 @@ class Handle:
     def filter(self) -> Filter:
         """The filter that the driver evaluates."""
         return self._filter
+
+    @filter.setter
+    def filter(self, filter: str | Filter) -> None:
+        """Swaps the filter atomically: no packet is lost or seen twice.
+
+        Raises:
+            FilterError: it does not compile; the old one stays. ValueError: it
+                was compiled for another layer.
+        """
+        compiled = compile_filter(filter, self.layer) if isinstance(filter, str) else filter
+        if compiled.layer != self.layer:
+            raise ValueError(
+                f"the filter was compiled for {compiled.layer.name}, the handle is at "
+                f"{self.layer.name}"
+            )
+        self._channel.set_filter(compiled)
+        self._filter = compiled
 
     @property
     def layer(self) -> Layer:

@@ -127,7 +127,7 @@ def _open_linux(
             "this build of fastdivert comes without the Linux driver; it is built where clang "
             "is, and driver='replay' works without"
         ) from error
-    return LinuxChannel(filter.program.to_bytes(), priority, flags, params, **options)
+    return LinuxChannel(filter, priority, flags, params, **options)
 
 
 def _open_replay(
@@ -144,4 +144,4 @@ def _open_replay(
         replay = source
     else:
         replay = Replay(source, **options)
-    return ReplayChannel(replay, filter.core_program, priority, flags, params)
+    return ReplayChannel(replay, filter, priority, flags, params)

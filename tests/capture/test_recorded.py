@@ -26,10 +26,23 @@ def tshark(path: Path, *fields: str) -> list[Fields]:
     """The first occurrence of each field, for each packet; no reassembly."""
     wanted = [word for field in fields for word in ("-e", field)]
     result = subprocess.run(
-        ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "occurrence=f"]
-        + ["-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"]
-        + ["-o", "tcp.desegment_tcp_streams:FALSE"]
-        + wanted,
+        [
+            "tshark",
+            "-n",
+            "-r",
+            str(path),
+            "-T",
+            "fields",
+            "-E",
+            "occurrence=f",
+            "-o",
+            "ip.defragment:FALSE",
+            "-o",
+            "ipv6.defragment:FALSE",
+            "-o",
+            "tcp.desegment_tcp_streams:FALSE",
+            *wanted,
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -110,14 +110,18 @@ def test_a_task_that_waits_is_woken(end, error, where):
         waiting = [asyncio.create_task(handle.recv_async()) for _ in range(3)]
         await asyncio.sleep(0.02)
         start = time.monotonic()
+        thread = threading.Thread(target=end, args=(handle,))
         if where == "task":
             end(handle)
         else:
-            threading.Thread(target=end, args=(handle,)).start()
+            thread.start()
         for task in waiting:
             with pytest.raises(error):
                 await task
-        return time.monotonic() - start
+        took = time.monotonic() - start
+        if where == "thread":
+            thread.join(5)
+        return took
 
     with replay(stamped(2, 10**15), pace=True) as handle:
         handle.recv()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import faulthandler
 import os
 import struct
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def compile_isolated(text: str, layer: int = 0) -> Compiled | None:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        faulthandler.disable()  # a crash is an answer here, and no news
         try:
             result = compile(text, layer)
             packed = struct.pack("=?I", result.ok, result.position) + result.message.encode()

@@ -28,36 +28,32 @@ INLINE uint32_t gso_flags(uint32_t type)
            (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
 }
 
-INLINE void describe_offload(struct sk_buff *kernel,
-                             const struct fd_live_packet *packet,
-                             struct fd_descriptor *descriptor)
+/* Once for a matching packet, however many records become of it. */
+INLINE void note_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
 {
     uint32_t summed = (uint32_t)READ_BITS(kernel->ip_summed, kernel);
     uint32_t flags = checksum_flags(packet, summed);
     uint32_t start = 0;
-    uint32_t offset = 0;
-    uint32_t size = packet->gso_size;
 
     if (summed == CHECKSUM_PARTIAL) {
         /* csum_start counts from the buffer's head, ours from the IP header. */
         start = (uint32_t)kernel->csum_start - kernel->network_header -
                 (packet->l3 - packet->l2_length);
-        offset = kernel->csum_offset;
         if (start == packet->l4_offset)
             flags |= packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
                      : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
                                                                : 0;
     }
-    if (size != 0) {
+    if (packet->gso_size != 0) {
         const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
         uint32_t type = 0;
         bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
         flags |= gso_flags(type);
     }
-    descriptor->flags = packet->flags | flags;
-    descriptor->csum_start = (uint16_t)start;
-    descriptor->csum_offset = (uint8_t)offset;
-    descriptor->gso_size = (uint16_t)size;
+    packet->flags |= flags;
+    packet->csum_start = start;
+    packet->csum_offset = start != 0 ? kernel->csum_offset : 0;
+    FORGET();
 }
 
 INLINE uint16_t offset16(uint32_t offset)
@@ -87,6 +83,10 @@ INLINE void describe(struct __sk_buff *skb, const struct fd_live_packet *packet,
     descriptor->layer = (uint8_t)config.layer;
     descriptor->event = FD_EVENT_NETWORK_PACKET;
     descriptor->verdict = FD_VERDICT_PASS;
+    descriptor->flags = packet->flags;
+    descriptor->gso_size = (uint16_t)packet->gso_size;
+    descriptor->csum_start = (uint16_t)packet->csum_start;
+    descriptor->csum_offset = (uint8_t)packet->csum_offset;
 }
 
 #endif

@@ -187,9 +187,10 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     }
     counts->matched++;
     unsigned drop = FD_DROP_BY_FLAG;
-    if (!config.discards)
-        drop = packet->whole ? record_super(skb, kernel, packet, &queue)
-                             : record(skb, kernel, packet, &queue);
+    if (!config.discards) {
+        note_offload(kernel, packet);
+        drop = packet->whole ? record_super(skb, packet, &queue) : record(skb, packet, &queue);
+    }
     if (drop != FD_DROP_COUNT) {
         if (config.passes_overflow && drop != FD_DROP_BY_FLAG)
             drop = FD_DROP_PASSED_BY;

@@ -199,7 +199,9 @@ INLINE int parse(struct __sk_buff *skb, struct fd_live_packet *packet)
         end = walk_ipv6(skb, packet);
     if (end == 0)
         return 0;
+    FORGET();
     fill(skb, packet, end);
+    FORGET();
     return 1;
 }
 

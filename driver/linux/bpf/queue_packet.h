@@ -7,15 +7,13 @@
 #include "record.h"
 
 /* The descriptor of the record whose bytes are in place from at on. */
-INLINE struct fd_descriptor *finish(struct __sk_buff *skb, struct sk_buff *kernel,
-                                    const struct fd_live_packet *packet, struct queue *queue,
-                                    uint32_t at)
+INLINE struct fd_descriptor *finish(struct __sk_buff *skb, const struct fd_live_packet *packet,
+                                    struct queue *queue, uint32_t at)
 {
     struct fd_descriptor *descriptor = descriptor_at(queue);
     uint32_t l2 = packet->l2_length;
 
     describe(skb, packet, descriptor);
-    describe_offload(kernel, packet, descriptor);
     descriptor->offset = at + fd_record_packet_at(l2);
     descriptor->sequence = queue->producer->sequence++;
     descriptor->l2_length = (uint8_t)l2;
@@ -25,8 +23,8 @@ INLINE struct fd_descriptor *finish(struct __sk_buff *skb, struct sk_buff *kerne
 }
 
 /* FD_DROP_COUNT: queued. */
-INLINE unsigned record(struct __sk_buff *skb, struct sk_buff *kernel,
-                       struct fd_live_packet *packet, struct queue *queue)
+INLINE unsigned record(struct __sk_buff *skb, struct fd_live_packet *packet,
+                       struct queue *queue)
 {
     uint32_t l2 = packet->l2_length;
     uint32_t captured = packet->captured;
@@ -48,7 +46,7 @@ INLINE unsigned record(struct __sk_buff *skb, struct sk_buff *kernel,
     if (bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, all) != 0)
         return FD_DROP_UNREADABLE;
 
-    finish(skb, kernel, packet, queue, at);
+    finish(skb, packet, queue, at);
     publish(queue);
     return FD_DROP_COUNT;
 }

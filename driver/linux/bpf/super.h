@@ -109,17 +109,19 @@ INLINE uint32_t replaced(uint32_t checksum, uint32_t before, uint32_t after)
     return ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff;
 }
 
-/* What stands in a partial checksum: the sum of the pseudo-header. */
-INLINE uint32_t pseudo_sum(const uint8_t *ip, int ipv6, uint32_t tcp_length)
+/* What stands in a partial checksum: the sum of the pseudo-header, as it lies
+ * in memory. */
+INLINE uint32_t pseudo_sum(const struct fd_live_packet *packet, int ipv6, uint32_t tcp_length)
 {
-    uint32_t sum = FD_PROTOCOL_TCP + (tcp_length >> 16) + (tcp_length & 0xffff);
-    const uint8_t *addresses = ip + (ipv6 ? FD_IPV6_SOURCE : FD_IPV4_SOURCE);
-    int words = ipv6 ? 16 : 4;
+    int64_t sum = ipv6 ? bpf_csum_diff(0, 0, packet->prefix + FD_IPV6_SOURCE, 32, 0)
+                       : bpf_csum_diff(0, 0, packet->prefix + FD_IPV4_SOURCE, 8, 0);
+    uint64_t total = (uint32_t)sum;
 
-    for (int i = 0; i < 16; i++)
-        if (i < words)
-            sum += be16_at(addresses + 2 * i);
-    return fold(sum);
+    total += NETWORK16(FD_PROTOCOL_TCP);
+    total += NETWORK16(tcp_length & 0xffff);
+    total += NETWORK16(tcp_length >> 16);
+    total = (total & 0xffffffff) + (total >> 32);
+    return fold((uint32_t)((total & 0xffff) + (total >> 16)));
 }
 
 /* Makes the headers at ip those of the part that begins at packet->taken. */
@@ -146,13 +148,13 @@ INLINE void rewrite(uint8_t *ip, const struct fd_live_packet *packet, uint32_t f
         tcp[FD_TCP_FLAGS] &= (uint8_t)~TCP_FIN_PSH;
     if (packet->taken != 0)
         tcp[FD_TCP_FLAGS] &= (uint8_t)~TCP_CWR;
-    put16(tcp + FD_TCP_CHECKSUM, pseudo_sum(ip, ipv6, captured - packet->l4_offset));
+    *(uint16_t *)(tcp + FD_TCP_CHECKSUM) =
+        (uint16_t)pseudo_sum(packet, ipv6, captured - packet->l4_offset);
 }
 
 /* One part; 0 if its bytes could not be had. */
-INLINE int record_part(struct __sk_buff *skb, struct sk_buff *kernel,
-                       struct fd_live_packet *packet, struct queue *queue, uint32_t total,
-                       uint32_t original_length)
+INLINE int record_part(struct __sk_buff *skb, struct fd_live_packet *packet, struct queue *queue,
+                       uint32_t total, uint32_t original_length)
 {
     uint32_t headers = READ_ONCE(packet->payload_offset);
     uint32_t taken = READ_ONCE(packet->taken);
@@ -177,7 +179,8 @@ INLINE int record_part(struct __sk_buff *skb, struct sk_buff *kernel,
     WRITE_ONCE(packet->captured, headers + length);
     packet->length = headers + length;
     rewrite(queue->bytes + ip, packet, original_length, taken + length == total);
-    struct fd_descriptor *descriptor = finish(skb, kernel, packet, queue, at);
+    FORGET();
+    struct fd_descriptor *descriptor = finish(skb, packet, queue, at);
     descriptor->tcp_flags = queue->bytes[ip + (packet->l4_offset & 0x7c) + FD_TCP_FLAGS];
     if (length <= packet->gso_size) { /* one segment: an ordinary packet */
         descriptor->gso_size = 0;
@@ -188,8 +191,8 @@ INLINE int record_part(struct __sk_buff *skb, struct sk_buff *kernel,
 }
 
 /* All parts or none. */
-INLINE unsigned record_super(struct __sk_buff *skb, struct sk_buff *kernel,
-                             struct fd_live_packet *packet, struct queue *queue)
+INLINE unsigned record_super(struct __sk_buff *skb, struct fd_live_packet *packet,
+                             struct queue *queue)
 {
     uint32_t total = packet->whole - packet->payload_offset;
     uint32_t part = packet->payload_length;
@@ -214,7 +217,7 @@ INLINE unsigned record_super(struct __sk_buff *skb, struct sk_buff *kernel,
     while (bpf_iter_num_next(&turns)) {
         if (READ_ONCE(packet->taken) >= total)
             break;
-        if (!record_part(skb, kernel, packet, queue, total, original_length)) {
+        if (!record_part(skb, packet, queue, total, original_length)) {
             good = 0;
             break;
         }

@@ -93,7 +93,10 @@ cdef class Arena:
         PyBuffer_FillInfo(buffer, self, self.data, self.size, 0, flags)
 
 
-@cython.no_gc_clear
+# Views and borrowed buffers are made while a lock is held. Were they known to the
+# garbage collector, making one could start it, and a finalizer that it runs could
+# want the same lock. No cycle leads through them: what they own owns no user's object.
+@cython.no_gc
 cdef class View:
     """Bytes of an owner, who lives for as long as the view does."""
 
@@ -115,7 +118,7 @@ cdef View view_of(object owner, uint8_t *data, Py_ssize_t size, bint readonly=Fa
     return view
 
 
-@cython.no_gc_clear
+@cython.no_gc
 cdef class Borrowed:
     """Somebody's buffer, for the length of one call or of an owner's life."""
 

@@ -37,6 +37,8 @@ cdef class Packets:
     """The rows of a batch: descriptors, checked records and parse results.
 
     Every method takes the memory's lock and releases the GIL while it works.
+    Under the lock nothing is made that the garbage collector knows: that could
+    start it, and so a finalizer that wants the lock.
     After release() every method raises ReleasedError.
     """
 
@@ -152,6 +154,7 @@ cdef class Packets:
         cdef Packets out = Packets.__new__(Packets)
         cdef uint64_t total
         cdef Arena arena
+        out.memory = Memory(None)
         self.enter()
         try:
             total = fd_rows_bytes(&self.rows)
@@ -160,7 +163,7 @@ cdef class Packets:
             arena = Arena(<Py_ssize_t>total, False)
             out.allocate(self.rows.count, self.rows.layer)
             out.own_descriptors()
-            out.memory = Memory(arena)
+            out.memory.owners[0] = arena
             with nogil:
                 self.parse_rows()
                 fd_rows_copy(&self.rows, &out.rows, arena.data)
@@ -279,9 +282,11 @@ cdef class Packets:
 
         The buffer keeps the packets' memory alive, also after release().
         """
+        cdef list owners = [self, None]
         self.enter()
         try:
-            return view_of((self, self.memory.owners), <uint8_t *>self.rows.records,
+            owners[1] = self.memory.owners
+            return view_of(owners, <uint8_t *>self.rows.records,
                            self.rows.count * <Py_ssize_t>sizeof(fd_record), True)
         finally:
             self.leave()
@@ -596,6 +601,7 @@ cdef class Packets:
         cdef Borrowed source = borrow(payload, 0, False, "a payload")
         cdef uint32_t size
         cdef uint32_t head
+        cdef bint is_packet
         cdef Arena arena
         if source.buffer.len > FD_CAPTURED_MAX:
             raise ValueError(f"a payload of {source.buffer.len} bytes is more than a packet holds")
@@ -604,20 +610,21 @@ cdef class Packets:
             self.check_row(row)
             self.parse_rows()
             size = fd_payload_size(&self.rows, row, <uint32_t>source.buffer.len)
-            if size == 0:
-                raise ValueError(
-                    f"packet {row} cannot have a payload of {source.buffer.len} bytes: "
-                    + ("it is no IP packet" if self.rows.parsed[row].headers == 0
-                       else "the IP length field holds 16 bits"))
-            head = ((self.rows.records[row].l2_length + FD_PACKET_ALIGN - 1)
-                    & ~<uint32_t>(FD_PACKET_ALIGN - 1))
-            arena = Arena(head + size)
-            fd_payload_replace(&self.rows, row, <const uint8_t *>source.buffer.buf,
-                               <uint32_t>source.buffer.len, arena.data + head)
-            self.memory.owners.append(arena)
-            self.wrote(False)
+            is_packet = self.rows.parsed[row].headers != 0
+            if size != 0:
+                head = ((self.rows.records[row].l2_length + FD_PACKET_ALIGN - 1)
+                        & ~<uint32_t>(FD_PACKET_ALIGN - 1))
+                arena = Arena(head + size)
+                self.memory.owners.append(arena)
+                fd_payload_replace(&self.rows, row, <const uint8_t *>source.buffer.buf,
+                                   <uint32_t>source.buffer.len, arena.data + head)
+                self.wrote(False)
         finally:
             self.leave()
+        if size == 0:
+            raise ValueError(f"packet {row} cannot have a payload of {source.buffer.len} bytes: "
+                             + ("the IP length field holds 16 bits" if is_packet
+                                else "it is no IP packet"))
 
 
 cdef str _RELEASED = ("the batch was sent or released and its memory may be in use again; "

@@ -17,6 +17,7 @@ from fastdivert.driver import resolve
 from fastdivert.dtypes import HEADER_DTYPE
 from fastdivert.enums import Flag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, ShutdownError
+from fastdivert.filter import Filter
 from fastdivert.linux._linux import Divert
 from fastdivert.params import QueueParams, power_of_two
 
@@ -32,7 +33,7 @@ class LinuxChannel:
 
     def __init__(
         self,
-        program: bytes,
+        filter: Filter,
         priority: int,
         flags: Flag,
         params: QueueParams,
@@ -48,7 +49,7 @@ class LinuxChannel:
         self._geometry = power_of_two(params.length), power_of_two(params.size)
         self._busy_poll = busy_poll
         self._divert = Divert(
-            program,
+            filter.program.to_bytes(),
             priority,
             queue_length=params.length,
             queue_time=params.time,
@@ -202,9 +203,8 @@ class LinuxChannel:
 
     # ---- parameters, counters, readiness -------------------------------------
 
-    def set_program(self, program: bytes) -> None:
-        """Swaps the filter: each packet is judged by the old one or by the new one."""
-        self._divert.set_program(program)
+    def set_filter(self, filter: Filter) -> None:
+        self._divert.set_program(filter.program.to_bytes())
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastdivert._core import Packets, Program, Ring
+from fastdivert._core import Packets, Ring
 from fastdivert.driver import resolve
 from fastdivert.dtypes import HEADER_DTYPE
 from fastdivert.enums import Flag, HeaderFlag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
+from fastdivert.filter import Filter
 from fastdivert.params import QueueParams, power_of_two
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ class ReplayChannel:
     """A driver channel (see ``driver.Channel``) on a Replay."""
 
     def __init__(
-        self, host: Replay, program: Program, priority: int, flags: Flag, params: QueueParams
+        self, host: Replay, filter: Filter, priority: int, flags: Flag, params: QueueParams
     ) -> None:
         self.host = host
         self.priority = priority
         self.inbox: deque[tuple[Packets, int, bool]] = deque()  # packets, next row, touched
-        self._program = program
+        self._program = filter.core_program
         self._flags = flags
         self._params = params
         self._rings = [self._make_ring()]  # the last one is filled, the first one drained
@@ -253,6 +254,10 @@ class ReplayChannel:
             callback()
 
     # ---- parameters, counters, readiness -------------------------------------
+
+    def set_filter(self, filter: Filter) -> None:
+        with self.host.changed:
+            self._program = filter.core_program
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)
