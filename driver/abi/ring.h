@@ -257,10 +257,11 @@ struct fd_ring_header {
     uint64_t byte_head;
     uint8_t padding2[48];
     /* written by the consumer */
-    uint32_t descriptor_tail;
-    uint32_t padding3;
+    uint32_t descriptor_tail;  /* given back: before it, slots may be used again */
+    uint32_t descriptor_taken; /* handed to the user: before it, no record waits */
     uint64_t byte_tail;
-    uint8_t padding4[48];
+    uint64_t byte_taken;
+    uint8_t padding4[40];
     /* set by a consumer about to sleep, cleared by whoever rings its doorbell */
     uint32_t sleeping;
     uint8_t padding5[60];
@@ -299,6 +300,7 @@ FD_ABI_ASSERT(sizeof(struct fd_ring_header) == 4096, "fd_ring_header is one page
 FD_ABI_AT(fd_ring_header, descriptor_head, 64);
 FD_ABI_AT(fd_ring_header, byte_head, 72);
 FD_ABI_AT(fd_ring_header, descriptor_tail, 128);
+FD_ABI_AT(fd_ring_header, byte_taken, 144);
 FD_ABI_AT(fd_ring_header, sleeping, 192);
 FD_ABI_AT(fd_ring_header, queue_length, 256);
 FD_ABI_AT(fd_ring_header, producer, 320);

@@ -15,12 +15,17 @@ void fd_consumer_attach(struct fd_consumer *consumer, const struct fd_ring *ring
     *consumer = (struct fd_consumer){.ring = *ring};
     fd_store64_release(&ring->header->byte_tail, 0);
     fd_store32_release(&ring->header->descriptor_tail, 0);
+    fd_store64_release(&ring->header->byte_taken, 0);
+    fd_store32_release(&ring->header->descriptor_taken, 0);
 }
 
-static void show_counters(const struct fd_consumer *consumer)
+static void show_taken(const struct fd_consumer *consumer)
 {
-    struct fd_consumer_counters *shown = &consumer->ring.header->consumer;
+    struct fd_ring_header *header = consumer->ring.header;
+    struct fd_consumer_counters *shown = &header->consumer;
 
+    fd_store64_release(&header->byte_taken, consumer->byte_taken);
+    fd_store32_release(&header->descriptor_taken, consumer->taken);
     fd_store64(&shown->delivered, consumer->counters.delivered);
     fd_store64(&shown->expired, consumer->counters.expired);
 }
@@ -155,7 +160,7 @@ uint32_t fd_consumer_take(struct fd_consumer *consumer, uint32_t most, int64_t e
         consumer->handed = consumer->taken;
     else
         release_expired(consumer);
-    show_counters(consumer);
+    show_taken(consumer);
     return taken;
 }
 
@@ -171,7 +176,6 @@ void fd_consumer_release(struct fd_consumer *consumer, uint32_t descriptor_end, 
     consumer->byte_released = byte_end;
     show_tails(consumer);
     release_expired(consumer);
-    show_counters(consumer);
 }
 
 int fd_consumer_sleep(struct fd_consumer *consumer)

@@ -30,6 +30,14 @@ static enum fd_ring_fault read_tails(struct fd_producer *producer)
         return FD_RING_BAD_BYTE_INDEX;
     producer->cached_tail = tail;
     producer->cached_byte_tail = byte_tail;
+
+    /* What was taken decides only what counts as waiting: a lie is no fault,
+     * but is held to what can be. */
+    uint32_t taken = fd_load32_acquire(&header->descriptor_taken);
+    uint64_t byte_taken = fd_load64_acquire(&header->byte_taken);
+    producer->cached_taken = taken - tail <= producer->published - tail ? taken : tail;
+    producer->cached_byte_taken =
+        byte_taken - byte_tail <= producer->byte_published - byte_tail ? byte_taken : byte_tail;
     return FD_RING_OK;
 }
 
@@ -40,16 +48,20 @@ static inline uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
     return value > most ? most : value;
 }
 
-/* What the queue's policy and the ring's size have to say about one record
- * more, as far as the cached tails tell. */
+/* What the ring's size and the queue's policy have to say about one record
+ * more, as far as the cached positions tell. The ring is full of what was not
+ * given back; the policy counts what nobody has taken yet. */
 static enum fd_drop refusal(const struct fd_producer *producer, uint32_t size,
                             uint32_t queue_length, uint64_t queue_size)
 {
-    uint32_t waiting = producer->head - producer->cached_tail;
-    uint64_t waiting_bytes = producer->byte_head - producer->cached_byte_tail;
+    uint32_t waiting = producer->head - producer->cached_taken;
+    uint64_t waiting_bytes = producer->byte_head - producer->cached_byte_taken;
 
-    if (waiting >= queue_length)
+    if (producer->head - producer->cached_tail >= producer->ring.descriptor_count ||
+        waiting >= queue_length)
         return FD_DROP_QUEUE_LENGTH;
+    if (producer->byte_head - producer->cached_byte_tail + size > producer->ring.byte_size)
+        return FD_DROP_QUEUE_SIZE;
     /* An empty queue takes any record that the ring can hold: a small
      * QUEUE_SIZE bounds memory, but never shuts out a large packet for good. */
     if (waiting_bytes != 0 && waiting_bytes + size > queue_size)

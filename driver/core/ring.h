@@ -55,6 +55,8 @@ struct fd_producer {
     uint32_t cached_tail;
     uint64_t byte_head;
     uint64_t cached_byte_tail;
+    uint64_t cached_byte_taken;
+    uint32_t cached_taken;
     uint64_t byte_published;
     uint32_t published;
     uint32_t sequence;

@@ -175,7 +175,7 @@ def test_a_queue_that_views_hold_full_says_so():
         await handle.recv_async()
 
     with replay(numbered(100), queue_length=32, queue_time=100) as handle:
-        kept = handle.recv()
+        kept = [handle.recv(), handle.recv()]
         with pytest.raises(fd.HandleError, match="held"):
             asyncio.run(asyncio.wait_for(wait(handle), 5))
-        assert len(kept) == 32
+        assert [len(batch) for batch in kept] == [32, 32]

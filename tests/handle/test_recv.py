@@ -236,20 +236,26 @@ def test_an_array_that_is_kept_is_never_overwritten():
 
 def test_a_queue_that_views_hold_full_says_so():
     with replay(numbered(100), queue_length=32, queue_time=100) as handle:
-        kept = handle.recv().headers
-        assert handle.stats()["held"] == 32
-        with pytest.raises(fd.HandleError, match=r"32 packets are held .*copy\(\)"):
+        kept = [handle.recv().headers, handle.recv().headers]
+        assert handle.stats()["held"] == 64
+        with pytest.raises(fd.HandleError, match=r"64 packets are held .*copy\(\)"):
             handle.recv()
-        assert kept["sequence"].tolist() == list(range(32))
+        assert kept[0]["sequence"].tolist() == list(range(32))
         del kept
-        assert numbers(handle.recv()) == list(range(32, 64))
+        assert numbers(handle.recv()) == list(range(64, 96))
+
+
+def test_a_batch_that_is_held_leaves_room_for_the_next():
+    with replay(numbered(100), queue_length=32, queue_time=100) as handle:
+        seen = [numbers(batch) for batch in handle]
+    assert seen == [list(range(at, min(at + 32, 100))) for at in range(0, 100, 32)]
 
 
 def test_slots_let_go_by_another_thread_wake_a_receiver():
     with replay(numbered(100), queue_length=32) as handle:
-        kept = [handle.recv()]
+        kept = [handle.recv(), handle.recv()]
         threading.Timer(0.1, kept.clear).start()
-        assert numbers(handle.recv()) == list(range(32, 64))
+        assert numbers(handle.recv()) == list(range(64, 96))
 
 
 def test_every_packet_of_many_small_sources_comes_once():

@@ -56,7 +56,7 @@ def _command_line(
     command += ["-display", "none", "-nic", "none", "-accel", "tcg,thread=multi"]
     command += ["-cpu", "max", "-smp", str(cpus), "-m", f"{memory_mib}M"]
     command += ["-kernel", str(booted.image), "-initrd", f"/proc/self/fd/{archive}"]
-    command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]
+    command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable"]
     for name, write in passed.items():
         command += ["-chardev", f"file,id={name},path=/proc/self/fd/{write}"]
     command += ["-serial", "chardev:console"]

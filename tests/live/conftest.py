@@ -71,6 +71,7 @@ def pair() -> Iterator[tuple[Namespace, Namespace]]:
     """Two hosts on one wire: 10.1.0.1 and 10.1.0.2."""
     with namespace() as left, namespace() as right:
         join(left, "wire0", right, "wire1", 1)
+        _meet(left, "10.1.0.2", "fd00:1::2")
         yield left, right
 
 
@@ -85,4 +86,11 @@ def routed() -> Iterator[tuple[Namespace, Namespace, Namespace]]:
         left.ip("-6", "route", "add", "default", "via", "fd00:1::2")
         right.ip("route", "add", "default", "via", "10.2.0.1")
         right.ip("-6", "route", "add", "default", "via", "fd00:2::1")
+        _meet(left, "10.2.0.2", "fd00:2::2")
         yield left, router, right
+
+
+def _meet(one: Namespace, *hosts: str) -> None:
+    """Neighbours know each other before a test counts packets."""
+    for host in hosts:
+        one.run("ping", "-c", "1", "-w", "10", host)

@@ -9,10 +9,14 @@ import struct
 from typing import Any, Final
 
 import numpy as np
+import pytest
 
 from fastdivert._core import Ring
 from fastdivert.dtypes import HEADER_DTYPE
-from fastdivert.linux._linux import Divert
+
+pytest.importorskip("fastdivert.linux._linux", reason="run driver/linux/build.py")
+
+from fastdivert.linux._linux import Divert  # noqa: E402
 
 _SYS_BPF: Final = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 _TEST_RUN: Final = 10

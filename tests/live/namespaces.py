@@ -68,8 +68,7 @@ def namespace() -> Iterator[Namespace]:
         # No neighbour or router talk of the kernel's own among a test's packets.
         made.run("sysctl", "-qw", "net.ipv6.conf.all.router_solicitations=0",
                  "net.ipv6.conf.default.router_solicitations=0",
-                 "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
-                 "net.ipv6.conf.default.addr_gen_mode=1")
+                 "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
         yield made
     finally:
         ip("netns", "del", made.name)

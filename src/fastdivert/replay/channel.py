@@ -18,7 +18,7 @@ from fastdivert.dtypes import HEADER_DTYPE
 from fastdivert.enums import Flag, HeaderFlag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
-from fastdivert.params import QueueParams, power_of_two
+from fastdivert.params import LIMITS, QueueParams, power_of_two
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,8 +89,11 @@ class ReplayChannel:
         return end > begin
 
     def _make_ring(self) -> Ring:
+        # Twice what may wait, so that a full queue can fill up again while the
+        # user has what was in it.
         ring = Ring.create(
-            power_of_two(self._params.length), power_of_two(max(self._params.size, 1 << 16))
+            min(2 * power_of_two(self._params.length), LIMITS[Param.QUEUE_LENGTH][2]),
+            min(2 * power_of_two(self._params.size), LIMITS[Param.QUEUE_SIZE][2]),
         )
         ring.set_policy(self._params.length, self._params.time, self._params.size)
         return ring
