@@ -2,10 +2,12 @@
 #include "live.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 extern const struct fd_object fd_divert_object;
 
 #define ADDRESSES_MAX 65536u
+#define STOP_MICROSECONDS 20000
 
 /* Of one interface: what is linked to it. */
 struct attachment {
@@ -338,7 +341,12 @@ struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_er
 
 void fd_live_stop(struct fd_live *live)
 {
-    __atomic_store_n(&live->control->capturing, 0, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(&live->control->capturing, 0, __ATOMIC_SEQ_CST) == 0)
+        return;
+    /* The kernel answers once every program that could still have read the old
+     * value has ended; where it does not know the call, a moment must do. */
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0)
+        (void)usleep(STOP_MICROSECONDS);
 }
 
 void fd_live_detach(struct fd_live *live)

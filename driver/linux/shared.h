@@ -96,11 +96,12 @@ struct fd_live_producer {
     uint32_t cached_tail;
     uint64_t byte_head;
     uint64_t cached_byte_tail;
+    uint64_t cached_byte_taken;
     uint64_t byte_published;
+    uint32_t cached_taken;
     uint32_t published;
     uint32_t sequence;
     uint32_t fault; /* the consumer broke the ring's rules: it is dead */
-    uint32_t padding;
     struct fd_producer_counters counters;
 };
 

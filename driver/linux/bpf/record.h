@@ -47,6 +47,14 @@ INLINE void read_tails(struct queue *queue)
     }
     producer->cached_tail = tail;
     producer->cached_byte_tail = byte_tail;
+
+    /* What was taken decides only what counts as waiting: a lie is no fault,
+     * but is held to what can be. */
+    uint32_t taken = READ_ONCE(queue->header->descriptor_taken);
+    uint64_t byte_taken = READ_ONCE(queue->header->byte_taken);
+    producer->cached_taken = taken - tail <= producer->published - tail ? taken : tail;
+    producer->cached_byte_taken =
+        byte_taken - byte_tail <= producer->byte_published - byte_tail ? byte_taken : byte_tail;
 }
 
 /* The policy is the owner's to change; we take what is sensible of it. */
@@ -57,14 +65,20 @@ INLINE uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
     return value > most ? most : value;
 }
 
+/* The ring is full of what was not given back; the policy counts what nobody
+ * has taken yet. */
 INLINE enum fd_drop refusal(const struct fd_live_producer *producer, uint32_t count, uint64_t size,
                             uint64_t queue_length, uint64_t queue_size)
 {
-    uint32_t waiting = producer->head - producer->cached_tail;
-    uint64_t waiting_bytes = producer->byte_head - producer->cached_byte_tail;
+    uint32_t waiting = producer->head - producer->cached_taken;
+    uint64_t waiting_bytes = producer->byte_head - producer->cached_byte_taken;
 
-    if (waiting + count > queue_length)
+    if (producer->head - producer->cached_tail + count > config.descriptor_count ||
+        waiting + count > queue_length)
         return FD_DROP_QUEUE_LENGTH;
+    if (producer->byte_head - producer->cached_byte_tail + size > config.byte_size)
+        return FD_DROP_QUEUE_SIZE;
+    /* An empty queue takes any record that the ring can hold. */
     if (waiting_bytes != 0 && waiting_bytes + size > queue_size)
         return FD_DROP_QUEUE_SIZE;
     return FD_DROP_COUNT;

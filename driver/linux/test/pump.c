@@ -201,7 +201,6 @@ static void pump(const struct settings *settings, struct tap *tap, struct fd_liv
         if ((stopped || now() > end) && !draining) {
             fd_live_stop(live);
             draining = 1;
-            (void)usleep(2000); /* programs that run now end */
         }
         if (number == 0) {
             if (++idle > settings->spin && !draining) {

@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastdivert._core import Packets, Ring
 from fastdivert.driver import resolve
 from fastdivert.dtypes import HEADER_DTYPE
 from fastdivert.enums import Flag, Param, Shutdown, Verdict
-from fastdivert.errors import HandleClosedError, ShutdownError
+from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
 from fastdivert.linux._linux import Divert
 from fastdivert.params import QueueParams, power_of_two
 
 if TYPE_CHECKING:
     import asyncio
+
+_Headers = npt.NDArray[np.void]
 
 #: Packets that one step of closing gives back.
 _DRAIN = 1024
@@ -87,8 +90,13 @@ class LinuxChannel:
                     raise TimeoutError("no packet came in time")
                 self._wait(left)
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._owner:
+            raise HandleError("the handle belongs to the process that opened it: open one here")
+
     def _try_recv(self, most: int) -> Packets | None:
         """Packets, or None if it is worth waiting for some."""
+        self._check_process()
         if self._closed:
             raise HandleClosedError("the handle is closed")
         packets = self._take(most)
@@ -149,26 +157,44 @@ class LinuxChannel:
     # ---- sending -------------------------------------------------------------
 
     def send(self, packets: Packets) -> int:
-        if self._closed:
-            raise HandleClosedError("the handle is closed")
-        if self._ended & Shutdown.SEND:
-            raise ShutdownError("the handle was shut down for sending")
-        drop = _headers(packets)["verdict"] == Verdict.DROP
-        dropped = int(drop.sum())
-        if dropped:
-            packets = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
-        faults = np.zeros(len(packets), np.int32)
-        sent: int = self._divert.inject(packets.headers(), packets.records(), faults)
+        headers, records, dropped = self._claim(packets)
+        sent = self._inject(headers, records)
         with self._state:
             self._sent += sent
             self._verdict_drops += dropped
-            self._send_errors += len(packets) - sent
+            self._send_errors += len(headers) - sent
+        return sent
+
+    def _claim(self, packets: Packets) -> tuple[_Headers, object, int]:
+        """The rows to send, and how many are dropped. Releases the batch: one thread gets it.
+
+        What is returned keeps the packets' memory until it has been sent.
+        """
+        with self._state:
+            self._check_process()
+            if self._closed:
+                raise HandleClosedError("the handle is closed")
+            if self._ended & Shutdown.SEND:
+                raise ShutdownError("the handle was shut down for sending")
+            drop = _headers(packets)["verdict"] == Verdict.DROP
+            dropped = int(drop.sum())
+            chosen = packets
+            if dropped:
+                chosen = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
+            claimed = _headers(chosen), chosen.records(), dropped
+            packets.release()
+            return claimed
+
+    def _inject(self, headers: _Headers, records: object) -> int:
+        faults = np.zeros(len(headers), np.int32)
+        sent: int = self._divert.inject(headers, records, faults)
         return sent
 
     # ---- ends ----------------------------------------------------------------
 
     def shutdown(self, how: Shutdown) -> None:
         with self._state:
+            self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
             self._ended |= how
@@ -177,23 +203,23 @@ class LinuxChannel:
         os.eventfd_write(self._bell, 1)
 
     def close(self) -> None:
+        if os.getpid() != self._owner:
+            return  # a child's copy: the parent goes on with it
         with self._state:
             if self._closed:
                 return
-            if os.getpid() == self._owner:
-                self._divert.stop()
+            self._divert.stop()
             self._closed = True
         os.eventfd_write(self._bell, 1)  # whoever waits leaves, and lets go of the lock
         with self._receiving:
-            if os.getpid() == self._owner and not self._sniffs:
+            if not self._sniffs:
                 self._give_back()
             self._divert.close()
 
     def _give_back(self) -> None:
         """What was queued and not received goes on as if it had never been taken."""
         while (packets := self._take(_DRAIN)) is not None:
-            faults = np.zeros(len(packets), np.int32)
-            self._divert.inject(packets.headers(), packets.records(), faults)
+            self._inject(_headers(packets), packets.records())
 
     def __del__(self) -> None:
         # Only now: somebody could be waiting on it until the last reference goes.
@@ -261,7 +287,7 @@ class LinuxChannel:
             os.close(waited_for)
 
 
-def _headers(packets: Packets) -> np.ndarray[Any, np.dtype[np.void]]:
+def _headers(packets: Packets) -> _Headers:
     return np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
 
 
