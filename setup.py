@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The extension: Cython over the C of driver/core and of the batch engine.
+"""The extensions: _core over driver/core and the batch engine, _linux over driver/linux.
 
 Everything else about the project stands in pyproject.toml. In the environment:
 
     FASTDIVERT_ABI3=0   build for the running Python alone
     FASTDIVERT_DEBUG=1  keep symbols and debug information, for gdb and perf
+    FASTDIVERT_LINUX=1  fail without clang, instead of leaving the Linux driver out
 """
 
+import importlib.util
 import os
 import shutil
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -17,11 +20,13 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
-FOLDERS = ("driver/abi", "driver/core", "src/fastdivert/engine")
+CORE = ("driver/abi", "driver/core", "src/fastdivert/engine")
+LINUX = ("driver/abi", "driver/core", "driver/linux")
+CLANGS = ("clang-19", "clang-20", "clang-21", "clang")
 
 
-def files(suffix: str) -> list[str]:
-    found = (path for folder in FOLDERS for path in (HERE / folder).glob(f"*{suffix}"))
+def files(folders: tuple[str, ...], suffix: str) -> list[str]:
+    found = (path for folder in folders for path in (HERE / folder).glob(f"*{suffix}"))
     return sorted(path.relative_to(HERE).as_posix() for path in found)
 
 
@@ -30,7 +35,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = os.environ.get("FASTDIVERT_ABI3", "1") == "1" and not FREE_THREADED
 DEBUG = os.environ.get("FASTDIVERT_DEBUG", "0") == "1"
 
-GNU_COMPILE = ["-O3", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"]
+GNU_COMPILE = ["-O3", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"]
 WINDOWS_TARGETS = {"win-amd64": "x86_64-pc-windows-msvc", "win-arm64": "arm64-pc-windows-msvc"}
 
 
@@ -58,20 +63,51 @@ class BuildCore(build_ext):
         return ["/O2", "/clang:-O3", "/clang:-std=c11", f"--target={target}"]
 
 
+def extension(name: str, sources: list[str], folders: tuple[str, ...]) -> Extension:
+    macros: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)]
+    if ABI3:
+        macros.append(("Py_LIMITED_API", "0x030B0000"))
+    return Extension(
+        name,
+        sources,
+        include_dirs=["driver", *folders[2:]],
+        depends=files(folders, ".h"),
+        define_macros=macros,
+        py_limited_api=ABI3,
+    )
+
+
+def linux_object() -> str | None:
+    """The eBPF programs as C, made by clang; None where there is no clang."""
+    clang = next(filter(shutil.which, CLANGS), None)
+    if clang is None:
+        if os.environ.get("FASTDIVERT_LINUX") == "1":
+            raise SystemExit("building the Linux driver needs clang (Debian: clang-19)")
+        print("no clang here: fastdivert is built without the Linux driver", file=sys.stderr)
+        return None
+    spec = importlib.util.spec_from_file_location(
+        "build_object", HERE / "driver/linux/build_object.py"
+    )
+    build_object = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = build_object
+    spec.loader.exec_module(build_object)
+    generated = HERE / "build/linux/divert_object.c"
+    generated.parent.mkdir(parents=True, exist_ok=True)
+    generated.write_text(build_object.build(clang))
+    return generated.relative_to(HERE).as_posix()
+
+
+def extensions() -> list[Extension]:
+    found = [extension("fastdivert._core", ["src/fastdivert/_core.pyx", *files(CORE, ".c")], CORE)]
+    divert_object = linux_object() if sys.platform == "linux" else None
+    if divert_object is not None:
+        sources = ["src/fastdivert/linux/_linux.pyx", *files(LINUX, ".c"), divert_object]
+        found.append(extension("fastdivert.linux._linux", sources, LINUX))
+    return found
+
+
 setup(
     cmdclass={"build_ext": BuildCore},
-    ext_modules=cythonize(
-        [
-            Extension(
-                "fastdivert._core",
-                ["src/fastdivert/_core.pyx", *files(".c")],
-                include_dirs=["driver", "src/fastdivert/engine"],
-                depends=files(".h"),
-                define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
-                py_limited_api=ABI3,
-            )
-        ],
-        compiler_directives={"language_level": 3},
-    ),
+    ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}),
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
 )

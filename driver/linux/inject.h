@@ -12,6 +12,7 @@
 
 #include "../core/ring.h"
 #include "error.h"
+#include "queues.h"
 #include "shared.h"
 
 struct fd_injector;
@@ -25,8 +26,18 @@ struct fd_device {
 /* Returns 0 if there is no such device. May be called from several threads. */
 typedef int fd_find_device(void *context, uint32_t ifindex, struct fd_device *device);
 
-struct fd_injector *fd_injector_open(uint32_t mark, struct fd_slot *slots, fd_find_device *find,
-                                     void *context, struct fd_error *error);
+struct fd_injector_options {
+    uint32_t mark; /* of the owner */
+    struct fd_slot *slots;
+    struct fd_live_outbox *outbox;
+    int program;   /* fd_inject of the object, or -1: everything goes by socket */
+    const struct fd_queues *queues;
+    fd_find_device *find;
+    void *context;
+};
+
+struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
+                                     struct fd_error *error);
 void fd_injector_close(struct fd_injector *injector);
 
 /* Sends count packets in order. faults[i] becomes 0 or an errno; a fault does

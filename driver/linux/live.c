@@ -39,6 +39,8 @@ struct fd_live {
     struct fd_queues queues;
     struct fd_live_control *control;
     struct fd_slot *slots;
+    struct fd_live_outbox *outbox;
+    int inject_program;
     struct fd_injector *injector;
     struct fd_btf *btf;
     struct fd_watch *watch;
@@ -101,7 +103,8 @@ static int map_maps(struct fd_live *live, struct fd_error *error)
 {
     live->control = map_memory(map_named(live, "control"), sizeof(*live->control), error);
     live->slots = map_memory(map_named(live, "slots"), FD_SLOTS * sizeof(*live->slots), error);
-    if (live->control == NULL || live->slots == NULL ||
+    live->outbox = map_memory(map_named(live, "outboxes"), sizeof(*live->outbox), error);
+    if (live->control == NULL || live->slots == NULL || live->outbox == NULL ||
         fd_queues_map(&live->queues, map_named(live, "descriptors"), map_named(live, "bytes"),
                       map_named(live, "doorbell"), error) < 0)
         return -1;
@@ -289,11 +292,36 @@ static struct fd_live *allocate(const struct fd_live_options *options)
         return NULL;
     live->options = *options;
     live->owner.socket = -1;
-    live->programs[FD_INGRESS] = live->programs[FD_EGRESS] = -1;
+    live->programs[FD_INGRESS] = live->programs[FD_EGRESS] = live->inject_program = -1;
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         live->maps.map[i] = -1;
     pthread_mutex_init(&live->lock, NULL);
     return live;
+}
+
+/* It needs neither the filter nor anything else that a swap would change. */
+static int open_injector(struct fd_live *live, struct fd_error *error)
+{
+    struct fd_object_maps maps = live->maps;
+
+    maps.config = fd_object_create_config(&live->config, sizeof(live->config), error);
+    if (maps.config < 0)
+        return -1;
+    live->inject_program = fd_object_load(&fd_divert_object, "fd_inject", BPF_PROG_TYPE_SCHED_CLS,
+                                          "fd_inject", &maps, live->btf, NULL, error);
+    close(maps.config);
+    if (live->inject_program < 0)
+        return -1;
+    struct fd_injector_options options = {.mark = live->owner.mark,
+                                          .slots = live->slots,
+                                          .outbox = live->outbox,
+                                          .program = live->options.by_socket ? -1
+                                                                             : live->inject_program,
+                                          .queues = &live->queues,
+                                          .find = on_find_device,
+                                          .context = live};
+    live->injector = fd_injector_open(&options, error);
+    return live->injector == NULL ? -1 : 0;
 }
 
 static int prepare(struct fd_live *live, struct fd_error *error)
@@ -309,9 +337,7 @@ static int prepare(struct fd_live *live, struct fd_error *error)
         load_programs(live, live->options.program, live->programs, error) < 0)
         return -1;
     live->options.program = NULL; /* the caller's */
-    live->injector =
-        fd_injector_open(live->owner.mark, live->slots, on_find_device, live, error);
-    return live->injector == NULL ? -1 : 0;
+    return open_injector(live, error);
 }
 
 struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_error *error)
@@ -365,6 +391,9 @@ void fd_live_detach(struct fd_live *live)
             close(live->programs[direction]);
         live->programs[direction] = -1;
     }
+    if (live->inject_program >= 0)
+        close(live->inject_program);
+    live->inject_program = -1;
     fd_btf_close(live->btf);
     live->btf = NULL;
     fd_owner_free(&live->owner);
@@ -381,6 +410,8 @@ void fd_live_close(struct fd_live *live)
         munmap(live->control, sizeof(*live->control));
     if (live->slots != NULL)
         munmap(live->slots, FD_SLOTS * sizeof(*live->slots));
+    if (live->outbox != NULL)
+        munmap(live->outbox, sizeof(*live->outbox));
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         if (live->maps.map[i] >= 0)
             close(live->maps.map[i]);

@@ -27,6 +27,7 @@ struct fd_live_options {
     uint8_t discards;       /* drop what matches, queue nothing */
     uint8_t captures;       /* 0: the handle only sends */
     uint8_t passes_overflow; /* let pass what finds no room, instead of dropping it */
+    uint8_t by_socket;       /* put everything back by socket, for comparison */
 };
 
 /* What the programs counted, over all CPUs. */

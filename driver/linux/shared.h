@@ -46,11 +46,25 @@ enum fd_slot_state {
     FD_SLOT_FORWARDED = 1 << 3, /* later programs cannot tell by themselves */
 };
 
-/* A packet on its way back. 16 bytes. */
+/* A packet on its way back. */
 struct fd_slot {
     uint32_t mark; /* to be restored */
     uint32_t ifindex;
-    uint32_t state; /* enum fd_slot_state */
+    uint32_t state;  /* enum fd_slot_state */
+    uint32_t queue;  /* the rest is for the quick way: where the frame lies */
+    uint32_t offset; /* in the queue's byte region */
+    uint32_t length;
+    uint32_t fault;  /* an errno of the kernel's, or 0 */
+    uint32_t padding;
+};
+
+/* Frames that the quick way takes; others go through a socket. */
+#define FD_QUICK_MIN 34u /* Ethernet and IPv4 */
+#define FD_QUICK_MAX 2048u
+
+/* Which slot the inject program takes next. */
+struct fd_live_outbox {
+    uint32_t next;
     uint32_t padding;
 };
 

@@ -6,6 +6,7 @@
  * taken (or copied) into this CPU's queue.
  */
 #include "describe.h"
+#include "inject.h"
 #include "parse.h"
 #include "restore.h"
 #include "super.h"

@@ -46,6 +46,13 @@ static uint64_t (*const bpf_ktime_get_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static uint32_t (*const bpf_get_smp_processor_id)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 static long (*const bpf_skb_load_bytes)(const void *skb, uint32_t offset, void *to,
                                         uint32_t length) = (void *)BPF_FUNC_skb_load_bytes;
+static long (*const bpf_skb_store_bytes)(void *skb, uint32_t offset, const void *from,
+                                         uint32_t length,
+                                         uint64_t flags) = (void *)BPF_FUNC_skb_store_bytes;
+static long (*const bpf_skb_change_tail)(void *skb, uint32_t length,
+                                         uint64_t flags) = (void *)BPF_FUNC_skb_change_tail;
+static long (*const bpf_clone_redirect)(void *skb, uint32_t ifindex,
+                                        uint64_t flags) = (void *)BPF_FUNC_clone_redirect;
 static long (*const bpf_redirect)(uint32_t ifindex, uint64_t flags) = (void *)BPF_FUNC_redirect;
 static long (*const bpf_redirect_neigh)(uint32_t ifindex, void *parameters, int size,
                                         uint64_t flags) = (void *)BPF_FUNC_redirect_neigh;

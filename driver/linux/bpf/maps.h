@@ -21,6 +21,7 @@ MAP(packets) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct fd_live_packet), 1, 
 MAP(counters) = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct fd_live_counters), 1, 0};
 
 MAP(control) = {BPF_MAP_TYPE_ARRAY, 4, sizeof(struct fd_live_control), 1, SHARED};
+MAP(outboxes) = {BPF_MAP_TYPE_ARRAY, 4, sizeof(struct fd_live_outbox), 1, SHARED};
 MAP(slots) = {BPF_MAP_TYPE_ARRAY, 4, sizeof(struct fd_slot), FD_SLOTS, SHARED};
 
 /* The host's own addresses (IPv4 ones ::ffff-mapped), kept by the loader. */

@@ -39,7 +39,7 @@ struct settings {
     long spin;       /* polls before it sleeps */
     long stall;      /* milliseconds before the first packet is taken */
     long milliseconds;
-    long touch;      /* write to every packet, as an editor would */
+    long socket;     /* put everything back by socket */
 };
 
 static int parse_settings(int count, char **texts, struct settings *settings)
@@ -53,7 +53,7 @@ static int parse_settings(int count, char **texts, struct settings *settings)
                  {"captures", &settings->captures}, {"batch", &settings->batch},
                  {"hold", &settings->hold},         {"reinject", &settings->reinject},
                  {"spin", &settings->spin},         {"stall", &settings->stall},
-                 {"milliseconds", &settings->milliseconds}, {"touch", &settings->touch}};
+                 {"milliseconds", &settings->milliseconds}, {"socket", &settings->socket}};
 
     for (int i = 0; i < count; i++) {
         const char *equals = strchr(texts[i], '=');
@@ -299,7 +299,8 @@ int main(int count, char **texts)
                                       .sniffs = settings.sniff != 0,
                                       .discards = settings.discard != 0,
                                       .captures = settings.captures != 0,
-                                      .passes_overflow = settings.pass != 0};
+                                      .passes_overflow = settings.pass != 0,
+                                      .by_socket = settings.socket != 0};
     struct fd_live *live = fd_live_open(&options, &error);
     if (live == NULL || !attach_consumers(&tap, fd_live_queues(live))) {
         (void)fprintf(stderr, "pump: %s\n", error.message);

@@ -59,6 +59,7 @@ cdef extern from "linux/live.h" nogil:
         uint8_t discards
         uint8_t captures
         uint8_t passes_overflow
+        uint8_t by_socket
     struct fd_producer_counters:
         uint64_t seen
         uint64_t matched
@@ -169,6 +170,7 @@ cdef class Divert:
         options.discards = discards
         options.captures = captures
         options.passes_overflow = passes_overflow
+        options.by_socket = False
         error.kind = error.number = 0
         error.message[0] = 0
         with nogil:

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The quick way back for small packets: the owner runs this program once for
+ * a whole batch (BPF_PROG_TEST_RUN, one turn a packet). Every turn takes the
+ * next slot, fills the kernel's one buffer with the packet from the ring, and
+ * sends a clone of it to the device, marked as any packet that is put back.
+ */
+#ifndef FD_LINUX_BPF_INJECT_H
+#define FD_LINUX_BPF_INJECT_H
+
+#include "maps.h"
+
+INLINE long send_slot(struct __sk_buff *skb, struct fd_slot *slot, uint32_t index)
+{
+    uint32_t queue = slot->queue;
+    uint32_t offset = slot->offset & (uint32_t)(config.byte_size - 1);
+    uint32_t length = slot->length;
+    uint8_t *ring = bpf_map_lookup_elem(&bytes, &queue);
+
+    OPAQUE(length);
+    if (!ring || length < FD_QUICK_MIN || length > FD_QUICK_MAX)
+        return -22; /* EINVAL */
+    if (length != skb->len) {
+        long failed = bpf_skb_change_tail(skb, length, 0);
+        if (failed)
+            return failed;
+    }
+    long failed = bpf_skb_store_bytes(skb, 0, ring + offset, length, 0);
+    if (failed)
+        return failed;
+    skb->mark = config.own_mark | index;
+    return bpf_clone_redirect(skb, slot->ifindex,
+                              READ_ONCE(slot->state) & FD_SLOT_INBOUND ? BPF_F_INGRESS : 0);
+}
+
+SECTION("inject") int fd_inject(struct __sk_buff *skb)
+{
+    struct fd_live_outbox *outbox = only_element(&outboxes);
+
+    if (!outbox)
+        return 0;
+    uint32_t index = outbox->next++ & FD_MARK_SLOT;
+    struct fd_slot *slot = bpf_map_lookup_elem(&slots, &index);
+    if (slot)
+        slot->fault = (uint32_t)-send_slot(skb, slot, index);
+    return 0;
+}
+
+#endif
