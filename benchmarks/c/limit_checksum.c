@@ -63,9 +63,9 @@ static inline uint16_t fold(uint64_t sum)
     return (uint16_t)((sum >> 16) + sum);
 }
 
-static inline __attribute__((always_inline)) void
-update(const struct packets *packets, const struct fd_descriptor *descriptors,
-       uint64_t (*sum)(const uint8_t *, uint32_t))
+static inline __attribute__((always_inline)) void update(const struct packets *packets,
+                                                         const struct fd_descriptor *descriptors,
+                                                         uint64_t (*sum)(const uint8_t *, uint32_t))
 {
     for (uint32_t i = 0; i < packets->count; i++) {
         uint8_t *packet = packet_at(packets, i);

@@ -21,7 +21,16 @@ static inline int five(const uint8_t *packet, uint32_t length)
 static inline int is_tcp_service(uint16_t port)
 {
     switch (port) {
-    case 21: case 22: case 25: case 80: case 110: case 143: case 443: case 993: case 8080: case 8443:
+    case 21:
+    case 22:
+    case 25:
+    case 80:
+    case 110:
+    case 143:
+    case 443:
+    case 993:
+    case 8080:
+    case 8443:
         return 1;
     default:
         return 0;
@@ -31,7 +40,11 @@ static inline int is_tcp_service(uint16_t port)
 static inline int is_udp_service(uint16_t port)
 {
     switch (port) {
-    case 53: case 67: case 123: case 161: case 500:
+    case 53:
+    case 67:
+    case 123:
+    case 161:
+    case 500:
         return 1;
     default:
         return 0;
@@ -51,8 +64,8 @@ static inline int twenty(const uint8_t *packet, uint32_t length)
         return 1;
     if (packet[0] >> 4 != 4)
         return 0;
-    return be32(packet + 16) == 0x0a00004du || be32(packet + 12) == 0xc000004eu ||
-           packet[8] == 1 || be16(packet + 2) > 60000 || (protocol == ICMP && packet[at] == 0);
+    return be32(packet + 16) == 0x0a00004du || be32(packet + 12) == 0xc000004eu || packet[8] == 1 ||
+           be16(packet + 2) > 60000 || (protocol == ICMP && packet[at] == 0);
 }
 
 #define OVER_ALL(filter)                                                          \

@@ -15,7 +15,8 @@ uint32_t limit_replay(const struct packets *packets, struct fd_descriptor *ring,
         uint8_t *copy = bytes + (size_t)(i % room) * 2048;
         memcpy(copy, packet, length);
         if (!(to->flags & FD_FLAG_IPV6)) {
-            uint32_t sum = (uint32_t)(uint16_t)~load16(copy + 10) + (uint8_t)~copy[8] + 0xff00u + ttl;
+            uint32_t sum =
+                (uint32_t)(uint16_t)~load16(copy + 10) + (uint8_t)~copy[8] + 0xff00u + ttl;
             copy[8] = ttl;
             sum = (sum >> 16) + (sum & 0xffff);
             store16(copy + 10, (uint16_t)~((sum >> 16) + sum));

@@ -59,7 +59,7 @@ enum fd_range {
     FD_RANGE_BITS32,
     FD_RANGE_BITS64,
     FD_RANGE_BITS128,
-    FD_RANGE_IPV4,      /* ::ffff:0.0.0.0 to ::ffff:255.255.255.255 */
+    FD_RANGE_IPV4, /* ::ffff:0.0.0.0 to ::ffff:255.255.255.255 */
     FD_RANGE_LAYERS,
     FD_RANGE_EVENTS,
     FD_RANGE_PRIORITY,  /* -30000 to 30000 */
@@ -91,7 +91,8 @@ enum fd_style {
 #define FD_L_____R FD_L_R
 
 enum fd_field_id {
-#define FD_FIELD(symbol, id, name, layers, source, header, offset, width, shift, bits, range, style) \
+#define FD_FIELD(symbol, id, name, layers, source, header, offset, width, shift, bits, range, \
+                 style)                                                                       \
     FD_FIELD_##symbol = id,
 #include "fields.h"
 #undef FD_FIELD
@@ -101,10 +102,10 @@ enum fd_field_id {
 /* 32 bytes. The constant is a sign and a magnitude of 128 bits, least
  * significant word first; IPv4 addresses are ::ffff-mapped. */
 struct fd_filter_test {
-    uint16_t field;    /* enum fd_field_id */
-    uint8_t op;        /* enum fd_operator */
-    uint8_t negative;  /* the constant is below zero */
-    uint16_t success;  /* a later test, FD_PROGRAM_ACCEPT or FD_PROGRAM_REJECT */
+    uint16_t field;   /* enum fd_field_id */
+    uint8_t op;       /* enum fd_operator */
+    uint8_t negative; /* the constant is below zero */
+    uint16_t success; /* a later test, FD_PROGRAM_ACCEPT or FD_PROGRAM_REJECT */
     uint16_t failure;
     int32_t index;     /* PACKET and PAYLOAD: byte index, below zero from the end */
     uint32_t reserved; /* 0 */

@@ -123,30 +123,30 @@ enum fd_descriptor_flag {
  * first IP byte; 0xffff in l4_offset or payload_offset says that the value
  * does not fit, and 0 in l4_offset that there is no transport header. */
 struct fd_descriptor {
-    int64_t timestamp;       /* ns; since the epoch unless the driver's page says otherwise */
-    uint32_t offset;         /* of the first IP byte (or of the event record) in the byte region */
-    uint32_t length;         /* of the IP packet as it was on the host; 0 for events */
-    uint32_t captured;       /* bytes that are here, from offset */
-    uint32_t flags;          /* enum fd_descriptor_flag */
+    int64_t timestamp; /* ns; since the epoch unless the driver's page says otherwise */
+    uint32_t offset;   /* of the first IP byte (or of the event record) in the byte region */
+    uint32_t length;   /* of the IP packet as it was on the host; 0 for events */
+    uint32_t captured; /* bytes that are here, from offset */
+    uint32_t flags;    /* enum fd_descriptor_flag */
     uint32_t ifindex;
     uint32_t subifindex;
-    uint32_t sequence;       /* live: of this queue, +1 a record; replay: of the capture */
-    uint32_t mark;           /* skb mark (Linux), compartment (Windows) */
-    uint32_t hash;           /* the host's own flow hash, 0 if it has none */
+    uint32_t sequence; /* live: of this queue, +1 a record; replay: of the capture */
+    uint32_t mark;     /* skb mark (Linux), compartment (Windows) */
+    uint32_t hash;     /* the host's own flow hash, 0 if it has none */
     uint16_t l4_offset;
     uint16_t payload_offset;
     uint16_t source_port;
     uint16_t destination_port;
     uint8_t protocol;
-    uint8_t tcp_flags;       /* byte 13 of the TCP header */
-    uint8_t layer;           /* enum fd_layer */
-    uint8_t event;           /* enum fd_event */
-    uint8_t verdict;         /* enum fd_verdict */
-    uint8_t l2_length;       /* bytes kept right before offset */
-    uint8_t link;            /* enum fd_link: what those bytes are */
-    uint8_t csum_offset;     /* of the checksum field, from csum_start */
-    uint16_t gso_size;       /* payload bytes of a segment */
-    uint16_t csum_start;     /* where a partial checksum begins to sum */
+    uint8_t tcp_flags;   /* byte 13 of the TCP header */
+    uint8_t layer;       /* enum fd_layer */
+    uint8_t event;       /* enum fd_event */
+    uint8_t verdict;     /* enum fd_verdict */
+    uint8_t l2_length;   /* bytes kept right before offset */
+    uint8_t link;        /* enum fd_link: what those bytes are */
+    uint8_t csum_offset; /* of the checksum field, from csum_start */
+    uint16_t gso_size;   /* payload bytes of a segment */
+    uint16_t csum_start; /* where a partial checksum begins to sum */
 };
 
 /* Events are records too: their bytes are the layer's part of
@@ -220,7 +220,7 @@ enum fd_drop {
 
 /* Monotonic. matched = delivered + waiting + dropped (all causes). */
 struct fd_producer_counters {
-    uint64_t seen;      /* packets or events that the filter judged */
+    uint64_t seen; /* packets or events that the filter judged */
     uint64_t matched;
     uint64_t queued;    /* records put into the ring */
     uint64_t malformed; /* could not be parsed, therefore never matched */

@@ -32,9 +32,7 @@ class Handle:
     capture ends. Safe to use from several threads.
     """
 
-    def __init__(
-        self, channel: Channel, filter: Filter, priority: int, flags: Flag
-    ) -> None:
+    def __init__(self, channel: Channel, filter: Filter, priority: int, flags: Flag) -> None:
         self._channel = channel
         self._filter = filter
         self._priority = priority

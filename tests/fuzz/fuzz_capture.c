@@ -48,7 +48,7 @@ static void check_row(const struct fd_capture_reader *reader, const struct rows 
     REQUIRE(record->l2_length == descriptor->l2_length);
     REQUIRE(descriptor->captured <= descriptor->length);
     REQUIRE(((descriptor->flags & FD_FLAG_TRUNCATED) != 0) ==
-          (descriptor->captured < descriptor->length));
+            (descriptor->captured < descriptor->length));
     REQUIRE(((descriptor->flags & FD_FLAG_MALFORMED) != 0) == (parsed->headers == 0));
     REQUIRE(parsed->payload_offset <= record->captured);
     REQUIRE(parsed->payload_length <= record->captured - parsed->payload_offset);
@@ -74,10 +74,9 @@ static void read_all(struct fd_capture_reader *reader, uint8_t *base, size_t siz
     for (;;) {
         uint64_t origin;
         uint32_t left = (uint32_t)most - rows->count;
-        uint32_t got = fd_capture_read(reader, chunk < left ? chunk : left,
-                                       rows->descriptors + rows->count,
-                                       rows->records + rows->count, rows->parsed + rows->count,
-                                       &origin);
+        uint32_t got =
+            fd_capture_read(reader, chunk < left ? chunk : left, rows->descriptors + rows->count,
+                            rows->records + rows->count, rows->parsed + rows->count, &origin);
 
         if (got == 0)
             break;
@@ -134,7 +133,7 @@ static uint8_t *write_all(struct fd_capture_writer *writer, const struct rows *r
         }
         exact = allocate(piece);
         REQUIRE(fd_capture_write(writer, rows->descriptors + from, rows->records + from, to - from,
-                               exact, piece) == piece);
+                                 exact, piece) == piece);
         REQUIRE(writer->fault == FD_CAPTURE_OK);
         file = realloc(file, *size + piece + 1);
         REQUIRE(file != NULL);
@@ -173,7 +172,7 @@ static void check_same(const struct rows *was, uint32_t i, const struct rows *is
     REQUIRE(memcmp(&expected, found, sizeof(expected)) == 0);
     REQUIRE(memcmp(&was->parsed[i], &is->parsed[j], sizeof(was->parsed[i])) == 0);
     REQUIRE(memcmp(before->packet - expected.l2_length, after->packet - expected.l2_length,
-                 after->captured + expected.l2_length) == 0);
+                   after->captured + expected.l2_length) == 0);
 }
 
 static void round_trip(const struct rows *rows, enum fd_capture_format format, uint8_t link,

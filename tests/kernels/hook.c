@@ -41,7 +41,7 @@ static int load_dropper(uint32_t attach_type)
     attributes.expected_attach_type = attach_type;
     attributes.insns = (uintptr_t)program;
     attributes.insn_cnt = sizeof program / sizeof program[0];
-    attributes.license = (uintptr_t) "MIT";
+    attributes.license = (uintptr_t)"MIT";
     return bpf(BPF_PROG_LOAD, &attributes);
 }
 

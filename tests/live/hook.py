@@ -16,7 +16,7 @@ from fastdivert.dtypes import HEADER_DTYPE
 
 pytest.importorskip("fastdivert.linux._linux", reason="run driver/linux/build.py")
 
-from fastdivert.linux._linux import Divert  # noqa: E402
+from fastdivert.linux._linux import Divert
 
 _SYS_BPF: Final = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 _TEST_RUN: Final = 10

@@ -11,6 +11,8 @@ from fnmatch import fnmatch
 WHEEL_NEEDS = (
     "fastdivert/_core.abi3.so",
     "fastdivert/_core.pyi",
+    "fastdivert/linux/_linux.abi3.so",
+    "fastdivert/linux/_linux.pyi",
     "fastdivert/py.typed",
     "fastdivert/cli/__init__.py",
     "fastdivert/filter/parser.py",
@@ -27,13 +29,24 @@ SDIST_NEEDS = (
     "src/fastdivert/cython/packets.pxi",
     "src/fastdivert/_core.pyx",
     "src/fastdivert/_core.pyi",
+    "src/fastdivert/linux/_linux.pyx",
+    "driver/linux/build_object.py",
+    "driver/linux/bpf/divert.bpf.c",
     "setup.py",
     "pyproject.toml",
     "README.md",
     "LICENSE",
     "tests/captures/http.pcap",
 )
-SDIST_REFUSES = ("src/fastdivert/_core.c", "*.so", "*.pyc", "*/.ruff_cache/*", ".venv/*")
+SDIST_REFUSES = (
+    "build/*",
+    "src/fastdivert/linux/_linux.c",
+    "src/fastdivert/_core.c",
+    "*.so",
+    "*.pyc",
+    "*/.ruff_cache/*",
+    ".venv/*",
+)
 
 
 def faults(names: list[str], needs: tuple[str, ...], refuses: tuple[str, ...]) -> list[str]:

@@ -18,7 +18,8 @@ static const struct {
 };
 #define FLAG_PAIRS (sizeof flag_pairs / sizeof flag_pairs[0])
 
-void fd_addresses_from_rows(const struct fd_rows *rows, struct fd_address *addresses) {
+void fd_addresses_from_rows(const struct fd_rows *rows, struct fd_address *addresses)
+{
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct fd_descriptor descriptor = rows->descriptors[i];
         struct fd_address *address = &addresses[i];
@@ -39,7 +40,8 @@ void fd_addresses_from_rows(const struct fd_rows *rows, struct fd_address *addre
     }
 }
 
-void fd_addresses_to_rows(const struct fd_rows *rows, const struct fd_address *addresses) {
+void fd_addresses_to_rows(const struct fd_rows *rows, const struct fd_address *addresses)
+{
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct fd_address *address = &addresses[i];
         struct fd_descriptor *descriptor = &rows->descriptors[i];

@@ -20,22 +20,22 @@ enum fd_capture_fault {
     FD_CAPTURE_EMPTY,
     FD_CAPTURE_BAD_MAGIC,
     FD_CAPTURE_BAD_VERSION,
-    FD_CAPTURE_CUT_HEADER,      /* the file ends within a file, record or block header */
-    FD_CAPTURE_CUT_RECORD,      /* the file ends within a record or block */
-    FD_CAPTURE_LONG_RECORD,     /* a packet longer than FD_CAPTURED_MAX */
+    FD_CAPTURE_CUT_HEADER,  /* the file ends within a file, record or block header */
+    FD_CAPTURE_CUT_RECORD,  /* the file ends within a record or block */
+    FD_CAPTURE_LONG_RECORD, /* a packet longer than FD_CAPTURED_MAX */
     FD_CAPTURE_BAD_BLOCK_LENGTH,
     FD_CAPTURE_BAD_PACKET_LENGTH, /* a packet longer than its block */
     FD_CAPTURE_BAD_OPTION,
     FD_CAPTURE_BAD_INTERFACE,   /* a packet of an interface that was not described */
     FD_CAPTURE_MANY_INTERFACES, /* more than FD_CAPTURE_INTERFACES; reading and writing */
     /* writing: what a file of this format and link type cannot hold */
-    FD_CAPTURE_OTHER_LINK,      /* another link type than the file's */
-    FD_CAPTURE_UNKNOWN_LINK,    /* a frame of a link type that is not understood */
-    FD_CAPTURE_NOT_IP,          /* only IP packets can go without their L2 header */
-    FD_CAPTURE_NO_L2,           /* less of an L2 header than its link type has */
-    FD_CAPTURE_BAD_TIME,        /* before 1970, or past what the format can say */
-    FD_CAPTURE_BAD_LAYER,       /* an event is no packet */
-    FD_CAPTURE_NO_ROOM,         /* the buffer is smaller than fd_capture_write_size said */
+    FD_CAPTURE_OTHER_LINK,   /* another link type than the file's */
+    FD_CAPTURE_UNKNOWN_LINK, /* a frame of a link type that is not understood */
+    FD_CAPTURE_NOT_IP,       /* only IP packets can go without their L2 header */
+    FD_CAPTURE_NO_L2,        /* less of an L2 header than its link type has */
+    FD_CAPTURE_BAD_TIME,     /* before 1970, or past what the format can say */
+    FD_CAPTURE_BAD_LAYER,    /* an event is no packet */
+    FD_CAPTURE_NO_ROOM,      /* the buffer is smaller than fd_capture_write_size said */
     FD_CAPTURE_FAULT_COUNT,
 };
 

@@ -16,10 +16,10 @@
 
 /* What a frame's link layer says. */
 struct fd_capture_l2 {
-    uint32_t length;  /* bytes before the packet; at most FD_L2_MAX */
-    uint32_t flags;   /* enum fd_descriptor_flag */
-    uint8_t link;     /* enum fd_link */
-    uint8_t version;  /* of IP: 4 or 6, FD_VERSION_ANY, FD_VERSION_NONE */
+    uint32_t length; /* bytes before the packet; at most FD_L2_MAX */
+    uint32_t flags;  /* enum fd_descriptor_flag */
+    uint8_t link;    /* enum fd_link */
+    uint8_t version; /* of IP: 4 or 6, FD_VERSION_ANY, FD_VERSION_NONE */
 };
 
 enum {

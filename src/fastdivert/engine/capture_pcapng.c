@@ -73,7 +73,8 @@ static int next_option(const uint8_t **at, uint32_t *left, int big_endian, struc
     return 1;
 }
 
-static enum fd_capture_fault read_section(struct fd_capture_reader *reader, const struct block *block)
+static enum fd_capture_fault read_section(struct fd_capture_reader *reader,
+                                          const struct block *block)
 {
     if (block->length < 16)
         return FD_CAPTURE_BAD_BLOCK_LENGTH;
@@ -179,14 +180,13 @@ static enum fd_capture_fault read_timed_packet(const struct fd_capture_reader *r
 
     if (block->length < 20)
         return FD_CAPTURE_BAD_BLOCK_LENGTH;
-    frame->interface = block->type == FD_PCAPNG_PACKET ? fd_load16(body, big_endian)
-                                                       : fd_load32(body, big_endian);
+    frame->interface =
+        block->type == FD_PCAPNG_PACKET ? fd_load16(body, big_endian) : fd_load32(body, big_endian);
     if (frame->interface >= reader->interface_count)
         return FD_CAPTURE_BAD_INTERFACE;
-    frame->timestamp =
-        fd_capture_nanoseconds(&reader->interfaces[frame->interface].clock,
-                               (uint64_t)fd_load32(body + 4, big_endian) << 32 |
-                                   fd_load32(body + 8, big_endian));
+    frame->timestamp = fd_capture_nanoseconds(&reader->interfaces[frame->interface].clock,
+                                              (uint64_t)fd_load32(body + 4, big_endian) << 32 |
+                                                  fd_load32(body + 8, big_endian));
     frame->captured = fd_load32(body + 12, big_endian);
     frame->length = fd_load32(body + 16, big_endian);
     frame->bytes = block->body + 20;
@@ -206,8 +206,8 @@ static int is_packet(uint32_t type)
            type == FD_PCAPNG_PACKET;
 }
 
-static enum fd_capture_fault read_packet(struct fd_capture_reader *reader, const struct block *block,
-                                         struct fd_capture_rows *rows)
+static enum fd_capture_fault read_packet(struct fd_capture_reader *reader,
+                                         const struct block *block, struct fd_capture_rows *rows)
 {
     struct fd_capture_frame frame = {0};
     enum fd_capture_fault fault = block->type == FD_PCAPNG_SIMPLE_PACKET

@@ -154,11 +154,13 @@ const char *fd_capture_fault_text(enum fd_capture_fault fault)
     case FD_CAPTURE_MANY_INTERFACES:
         return "there are more than 1024 interfaces in one section";
     case FD_CAPTURE_OTHER_LINK:
-        return "the file holds another link type; write pcapng, or IP packets only with link \"raw\"";
+        return "the file holds another link type; write pcapng, or IP packets only with link "
+               "\"raw\"";
     case FD_CAPTURE_UNKNOWN_LINK:
         return "the frame's link type is not understood, so it cannot be written";
     case FD_CAPTURE_NOT_IP:
-        return "without its link-layer header only an IP packet can be written; leave this frame out";
+        return "without its link-layer header only an IP packet can be written; leave this frame "
+               "out";
     case FD_CAPTURE_NO_L2:
         return "the packet does not have the link-layer header that it claims";
     case FD_CAPTURE_BAD_TIME:

@@ -30,13 +30,13 @@ struct fd_capture_interface {
 struct fd_capture_reader {
     uint8_t *base;
     uint64_t size;
-    uint64_t position;     /* of the next record or block */
-    uint64_t packets;      /* delivered so far */
+    uint64_t position; /* of the next record or block */
+    uint64_t packets;  /* delivered so far */
     uint64_t fault_offset;
     enum fd_capture_fault fault;
     enum fd_capture_format format;
-    uint8_t big_endian;    /* of pcapng: the section's */
-    uint8_t nanosecond;    /* pcap only */
+    uint8_t big_endian;       /* of pcapng: the section's */
+    uint8_t nanosecond;       /* pcap only */
     uint32_t interface_count; /* of pcapng: described so far in this section */
     struct fd_capture_interface interfaces[FD_CAPTURE_INTERFACES];
 };

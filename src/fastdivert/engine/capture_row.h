@@ -10,8 +10,8 @@
 
 struct fd_capture_frame {
     uint8_t *bytes;
-    uint32_t captured;  /* at most FD_GUARD_SIZE, and all in the file */
-    uint32_t length;    /* on the wire */
+    uint32_t captured; /* at most FD_GUARD_SIZE, and all in the file */
+    uint32_t length;   /* on the wire */
     uint32_t interface;
     uint32_t link_type;
     uint32_t flags;
@@ -99,8 +99,8 @@ static inline int fd_capture_row(struct fd_capture_reader *reader, struct fd_cap
     descriptor->length = length;
     descriptor->captured = captured;
     /* Truncated is what the capture cut off, not what the IP length claims. */
-    descriptor->flags = (descriptor->flags & ~(uint32_t)FD_FLAG_TRUNCATED) | frame->flags | l2.flags |
-                        (captured < length ? (uint32_t)FD_FLAG_TRUNCATED : 0);
+    descriptor->flags = (descriptor->flags & ~(uint32_t)FD_FLAG_TRUNCATED) | frame->flags |
+                        l2.flags | (captured < length ? (uint32_t)FD_FLAG_TRUNCATED : 0);
     descriptor->ifindex = frame->interface;
     descriptor->sequence = (uint32_t)reader->packets;
     descriptor->layer = FD_LAYER_NETWORK;

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct fd_capture_clock {
-    uint64_t multiplier;   /* of ticks of 1 ns or longer, without an offset ... */
-    uint64_t limit;        /* ... below this many ticks; 0: always take the long way */
-    int64_t offset;        /* if_tsoffset, seconds */
-    uint8_t resolution;    /* if_tsresol: n, with bit 7 for powers of two */
+    uint64_t multiplier; /* of ticks of 1 ns or longer, without an offset ... */
+    uint64_t limit;      /* ... below this many ticks; 0: always take the long way */
+    int64_t offset;      /* if_tsoffset, seconds */
+    uint8_t resolution;  /* if_tsresol: n, with bit 7 for powers of two */
 };
 
 void fd_capture_clock_set(struct fd_capture_clock *clock, uint8_t resolution, int64_t offset);

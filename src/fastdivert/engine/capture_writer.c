@@ -27,19 +27,14 @@ struct frame {
 };
 
 static const uint16_t link_types[FD_LINK_COUNT] = {
-    [FD_LINK_NONE] = FD_LINKTYPE_RAW,
-    [FD_LINK_ETHERNET] = FD_LINKTYPE_ETHERNET,
-    [FD_LINK_NULL] = FD_LINKTYPE_NULL,
-    [FD_LINK_LOOP] = FD_LINKTYPE_LOOP,
-    [FD_LINK_SLL] = FD_LINKTYPE_LINUX_SLL,
-    [FD_LINK_SLL2] = FD_LINKTYPE_LINUX_SLL2,
+    [FD_LINK_NONE] = FD_LINKTYPE_RAW,      [FD_LINK_ETHERNET] = FD_LINKTYPE_ETHERNET,
+    [FD_LINK_NULL] = FD_LINKTYPE_NULL,     [FD_LINK_LOOP] = FD_LINKTYPE_LOOP,
+    [FD_LINK_SLL] = FD_LINKTYPE_LINUX_SLL, [FD_LINK_SLL2] = FD_LINKTYPE_LINUX_SLL2,
 };
 
 static const uint8_t least_l2[FD_LINK_COUNT] = {
-    [FD_LINK_ETHERNET] = FD_ETHERNET_HEADER,
-    [FD_LINK_NULL] = FD_NULL_HEADER,
-    [FD_LINK_LOOP] = FD_NULL_HEADER,
-    [FD_LINK_SLL] = FD_SLL_HEADER,
+    [FD_LINK_ETHERNET] = FD_ETHERNET_HEADER, [FD_LINK_NULL] = FD_NULL_HEADER,
+    [FD_LINK_LOOP] = FD_NULL_HEADER,         [FD_LINK_SLL] = FD_SLL_HEADER,
     [FD_LINK_SLL2] = FD_SLL2_HEADER,
 };
 
@@ -139,7 +134,8 @@ static uint64_t header_size(const struct fd_capture_writer *writer)
     return size + (uint64_t)(writer->interfaces_used - writer->interfaces_written) * INTERFACE_SIZE;
 }
 
-static uint64_t refuse(struct fd_capture_writer *writer, enum fd_capture_fault fault, uint32_t index)
+static uint64_t refuse(struct fd_capture_writer *writer, enum fd_capture_fault fault,
+                       uint32_t index)
 {
     writer->fault = fault;
     writer->fault_index = index;

@@ -21,12 +21,12 @@ struct fd_capture_output {
 struct fd_capture_writer {
     enum fd_capture_format format;
     enum fd_capture_fault fault;
-    uint32_t fault_index;       /* of the row, in that call */
-    uint32_t interfaces_used;   /* of outputs; those not yet written are of the rows last measured */
+    uint32_t fault_index;     /* of the row, in that call */
+    uint32_t interfaces_used; /* of outputs; those not yet written are of the rows last measured */
     uint32_t interfaces_written;
-    uint8_t link;               /* enum fd_link, or FD_CAPTURE_LINK_KEEP */
-    uint8_t nanosecond;         /* pcap: else microseconds; pcapng always is */
-    uint8_t started;            /* the header is written */
+    uint8_t link;       /* enum fd_link, or FD_CAPTURE_LINK_KEEP */
+    uint8_t nanosecond; /* pcap: else microseconds; pcapng always is */
+    uint8_t started;    /* the header is written */
     uint64_t packets;
     struct fd_capture_output outputs[FD_CAPTURE_INTERFACES];
 };

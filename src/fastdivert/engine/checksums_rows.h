@@ -8,8 +8,8 @@
 /* The next packets' bytes are wanted soon; see rows.c. */
 #define PREFETCH_ROWS 4u
 
-#define CHECKSUMS_VALID                                                                            \
-    ((uint32_t)(FD_FLAG_IP_CHECKSUM_VALID | FD_FLAG_TCP_CHECKSUM_VALID |                           \
+#define CHECKSUMS_VALID                                                  \
+    ((uint32_t)(FD_FLAG_IP_CHECKSUM_VALID | FD_FLAG_TCP_CHECKSUM_VALID | \
                 FD_FLAG_UDP_CHECKSUM_VALID))
 /* Each PARTIAL flag lies this many bits above its VALID flag. */
 #define VALID_TO_PARTIAL 3

@@ -43,7 +43,7 @@ int fd_column_writable(unsigned field, unsigned layer);
  * caller has checked that the values fit. IPv4 and transport checksums that
  * cover the field are adjusted by RFC 1624. Rows whose layout this may change
  * must be parsed again: returns 1 then. */
-int fd_column_store(const struct fd_rows *rows, unsigned field, int32_t index, const uint8_t *values,
-                    const uint8_t *selected);
+int fd_column_store(const struct fd_rows *rows, unsigned field, int32_t index,
+                    const uint8_t *values, const uint8_t *selected);
 
 #endif

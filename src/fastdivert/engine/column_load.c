@@ -5,7 +5,8 @@
 
 #include "core/hash.h"
 
-static uint32_t load_big(const uint8_t *bytes, unsigned width) {
+static uint32_t load_big(const uint8_t *bytes, unsigned width)
+{
     uint16_t half;
     uint32_t word;
     switch (width) {
@@ -20,7 +21,8 @@ static uint32_t load_big(const uint8_t *bytes, unsigned width) {
     }
 }
 
-static uint32_t low_bits(unsigned bits) {
+static uint32_t low_bits(unsigned bits)
+{
     return bits >= 32 ? 0xffffffffu : (1u << bits) - 1;
 }
 
@@ -40,7 +42,7 @@ static void presence(const struct fd_block *block, unsigned header, uint8_t *res
 {
     const uint8_t wanted = header == FD_HEADER_NONE ? 0xff : (uint8_t)FD_HAS(header);
     for (uint32_t k = 0; k < FD_BLOCK; k++)
-        present[k] = (uint8_t) - ((block->headers[k] & wanted) != 0);
+        present[k] = (uint8_t)-((block->headers[k] & wanted) != 0);
 }
 
 /* Bits of a header. The loop is compiled once for each width, so that the load
@@ -57,8 +59,7 @@ header_block(const struct fd_block *block, const struct fd_field *field, unsigne
     const uint32_t transport = field->header >= FD_HEADER_ICMP ? UINT32_MAX : 0;
     for (uint32_t k = 0; k < block->count; k++) {
         uint32_t row = block->begin + k;
-        const uint8_t *base =
-            rows->records[row].packet + (rows->parsed[row].l4_offset & transport);
+        const uint8_t *base = rows->records[row].packet + (rows->parsed[row].l4_offset & transport);
         base = present[k] ? base : zeros;
         values[k] = (load_big(base + offset, width) >> shift) & mask;
     }
@@ -84,9 +85,9 @@ static void element_block(const struct fd_block *block, const struct fd_field *f
 }
 
 #define HAS(header) (block->headers[k] >> (header) & 1)
-#define FOR_EACH_ROW(expression)                                                                   \
-    for (uint32_t k = 0; k < block->count; k++)                                                    \
-        values[k] = (uint32_t)(expression);                                                        \
+#define FOR_EACH_ROW(expression)                \
+    for (uint32_t k = 0; k < block->count; k++) \
+        values[k] = (uint32_t)(expression);     \
     return 1
 
 /* Fields that the parser already found, or that the descriptor says: 0 if
@@ -161,7 +162,8 @@ static void clear_missing(const uint8_t *restrict present, uint32_t *restrict va
 }
 
 static int load_value(const struct fd_rows *rows, uint32_t row, unsigned field, int32_t index,
-                      struct fd_value *value) {
+                      struct fd_value *value)
+{
     const struct fd_subject subject = {
         &rows->descriptors[row],
         rows->records[row].packet,
@@ -219,12 +221,14 @@ void fd_column_block(const struct fd_block *block, unsigned field, int32_t index
     }
 }
 
-unsigned fd_column_width(unsigned field) {
+unsigned fd_column_width(unsigned field)
+{
     return fd_field_table[field].width;
 }
 
 /* Fields wider than 32 bits, and signed ones, one row at a time. */
-static void load_wide(const struct fd_rows *rows, unsigned field, uint8_t *out, uint64_t stride) {
+static void load_wide(const struct fd_rows *rows, unsigned field, uint8_t *out, uint64_t stride)
+{
     const unsigned width = fd_field_table[field].width;
     for (uint32_t i = 0; i < rows->count; i++) {
         struct fd_value value = {{0, 0, 0, 0}, 0};
@@ -244,12 +248,14 @@ static void load_wide(const struct fd_rows *rows, unsigned field, uint8_t *out, 
     }
 }
 
-static int is_wide(unsigned field) {
+static int is_wide(unsigned field)
+{
     return fd_field_table[field].width > 4 || field == FD_FIELD_PRIORITY;
 }
 
 void fd_column_load(const struct fd_rows *rows, unsigned field, int32_t index, uint8_t *out,
-                    uint64_t stride) {
+                    uint64_t stride)
+{
     uint32_t values[FD_BLOCK];
     uint8_t present[FD_BLOCK];
     if (is_wide(field)) {

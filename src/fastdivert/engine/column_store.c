@@ -18,13 +18,15 @@ struct checksum_place {
     int udp;
 };
 
-static uint16_t load16(const uint8_t *bytes) {
+static uint16_t load16(const uint8_t *bytes)
+{
     uint16_t word;
     memcpy(&word, bytes, 2);
     return word;
 }
 
-static struct checksum_place transport_checksum(const struct fd_rows *rows, uint32_t row) {
+static struct checksum_place transport_checksum(const struct fd_rows *rows, uint32_t row)
+{
     const struct fd_parsed *parsed = &rows->parsed[row];
     uint32_t flags = rows->descriptors[row].flags;
     uint8_t *l4 = rows->records[row].packet + parsed->l4_offset;
@@ -46,8 +48,10 @@ static struct checksum_place transport_checksum(const struct fd_rows *rows, uint
 
 /* RFC 1624, equation 3, for width bytes at once: a 32-bit word counts as its
  * two halves, and an odd byte is one half of the word that it lies in. */
-static inline __attribute__((always_inline)) uint64_t
-difference(uint32_t offset, const uint8_t *old_bytes, const uint8_t *new_bytes, unsigned width)
+static inline __attribute__((always_inline)) uint64_t difference(uint32_t offset,
+                                                                 const uint8_t *old_bytes,
+                                                                 const uint8_t *new_bytes,
+                                                                 unsigned width)
 {
     uint64_t sum = 0;
     uint32_t before, after;
@@ -68,9 +72,9 @@ difference(uint32_t offset, const uint8_t *old_bytes, const uint8_t *new_bytes, 
     return sum;
 }
 
-static inline __attribute__((always_inline)) void
-adjust(const struct checksum_place *place, uint32_t offset, const uint8_t *old_bytes,
-       const uint8_t *new_bytes, unsigned width)
+static inline __attribute__((always_inline)) void adjust(const struct checksum_place *place,
+                                                         uint32_t offset, const uint8_t *old_bytes,
+                                                         const uint8_t *new_bytes, unsigned width)
 {
     if (memcmp(old_bytes, new_bytes, width) == 0)
         return;
@@ -88,19 +92,23 @@ adjust(const struct checksum_place *place, uint32_t offset, const uint8_t *old_b
 /* The difference of two sums does not tell which zero of one's complement the
  * new one is. It matters where everything is zero, which only an ICMP message
  * can be (the others sum a protocol number): its checksum is 0xffff. */
-static void choose_zero(const struct fd_parsed *parsed, const uint8_t *l4, uint8_t *checksum) {
+static void choose_zero(const struct fd_parsed *parsed, const uint8_t *l4, uint8_t *checksum)
+{
     const uint8_t ones[2] = {0xff, 0xff};
     uint32_t length = parsed->payload_offset - parsed->l4_offset + parsed->payload_length;
-    if (parsed->headers & FD_HAS(FD_HEADER_ICMP) && load16(checksum) == 0 && fd_sum(l4, length) == 0)
+    if (parsed->headers & FD_HAS(FD_HEADER_ICMP) && load16(checksum) == 0 &&
+        fd_sum(l4, length) == 0)
         memcpy(checksum, ones, sizeof ones);
 }
 
-static int is_ip_address(unsigned field) {
+static int is_ip_address(unsigned field)
+{
     return field == FD_FIELD_IP_SRCADDR || field == FD_FIELD_IP_DSTADDR ||
            field == FD_FIELD_IPV6_SRCADDR || field == FD_FIELD_IPV6_DSTADDR;
 }
 
-static int is_checksum(unsigned field) {
+static int is_checksum(unsigned field)
+{
     return field == FD_FIELD_IP_CHECKSUM || field == FD_FIELD_TCP_CHECKSUM ||
            field == FD_FIELD_UDP_CHECKSUM || field == FD_FIELD_ICMP_CHECKSUM ||
            field == FD_FIELD_ICMPV6_CHECKSUM;
@@ -108,7 +116,8 @@ static int is_checksum(unsigned field) {
 
 /* Fields that say where things are or how long: the transport checksum cannot
  * follow them, and the packet must be parsed again. */
-static int is_layout(unsigned field) {
+static int is_layout(unsigned field)
+{
     switch (field) {
     case FD_FIELD_IP_HDRLENGTH:
     case FD_FIELD_IP_LENGTH:
@@ -128,7 +137,8 @@ static int is_layout(unsigned field) {
 }
 
 /* Which of the descriptor's valid-checksum flags a user's own checksum ends. */
-static uint32_t valid_flag(unsigned field) {
+static uint32_t valid_flag(unsigned field)
+{
     switch (field) {
     case FD_FIELD_IP_CHECKSUM:
         return FD_FLAG_IP_CHECKSUM_VALID;
@@ -141,9 +151,9 @@ static uint32_t valid_flag(unsigned field) {
     }
 }
 
-static inline __attribute__((always_inline)) void
-repair(const struct fd_rows *rows, uint32_t row, unsigned field, uint32_t offset,
-       const uint8_t *old_bytes, unsigned width)
+static inline __attribute__((always_inline)) void repair(const struct fd_rows *rows, uint32_t row,
+                                                         unsigned field, uint32_t offset,
+                                                         const uint8_t *old_bytes, unsigned width)
 {
     const struct fd_field *entry = &fd_field_table[field];
     uint8_t *packet = rows->records[row].packet;
@@ -206,7 +216,8 @@ put_bits(uint8_t *bytes, const struct fd_field *entry, uint32_t value, unsigned 
 
 /* Where the field lies in row, or -1. */
 static int64_t locate(const struct fd_rows *rows, uint32_t row, const struct fd_field *entry,
-                      int32_t index) {
+                      int32_t index)
+{
     const struct fd_parsed *parsed = &rows->parsed[row];
     int64_t first = 0, last = rows->records[row].captured;
     switch (entry->source) {
@@ -257,11 +268,13 @@ store_rows(const struct fd_rows *rows, unsigned field, int32_t index, const uint
     }
 }
 
-static void store_flag(struct fd_descriptor *descriptor, uint32_t flag, int on) {
+static void store_flag(struct fd_descriptor *descriptor, uint32_t flag, int on)
+{
     descriptor->flags = on ? descriptor->flags | flag : descriptor->flags & ~flag;
 }
 
-static void store_meta(struct fd_descriptor *descriptor, unsigned field, const uint8_t *value) {
+static void store_meta(struct fd_descriptor *descriptor, unsigned field, const uint8_t *value)
+{
     switch (field) {
     case FD_FIELD_INBOUND:
         store_flag(descriptor, FD_FLAG_OUTBOUND, !*value);
@@ -287,7 +300,8 @@ static void store_meta(struct fd_descriptor *descriptor, unsigned field, const u
     }
 }
 
-int fd_column_writable(unsigned field, unsigned layer) {
+int fd_column_writable(unsigned field, unsigned layer)
+{
     if (!fd_is_network(layer) || !(fd_field_table[field].layers >> layer & 1))
         return 0;
     switch (field) {
@@ -304,8 +318,8 @@ int fd_column_writable(unsigned field, unsigned layer) {
     }
 }
 
-int fd_column_store(const struct fd_rows *rows, unsigned field, int32_t index, const uint8_t *values,
-                    const uint8_t *selected)
+int fd_column_store(const struct fd_rows *rows, unsigned field, int32_t index,
+                    const uint8_t *values, const uint8_t *selected)
 {
     const struct fd_field *entry = &fd_field_table[field];
     if (entry->source == FD_SOURCE_META) {

@@ -33,12 +33,14 @@ struct plan {
     uint8_t (*reach)[FD_BLOCK]; /* rows that have come to each test */
 };
 
-static int is_wide(unsigned field) {
+static int is_wide(unsigned field)
+{
     const struct fd_field *entry = &fd_field_table[field];
     return entry->bits > 32 || field == FD_FIELD_PRIORITY;
 }
 
-static int plan_make(struct plan *plan, const struct fd_program *program) {
+static int plan_make(struct plan *plan, const struct fd_program *program)
+{
     plan->program = program;
     plan->columns = 0;
     plan->cache = malloc(program->length * sizeof *plan->cache);
@@ -69,12 +71,14 @@ static int plan_make(struct plan *plan, const struct fd_program *program) {
     return 0;
 }
 
-static void plan_free(struct plan *plan) {
+static void plan_free(struct plan *plan)
+{
     free(plan->cache);
     free(plan->reach);
 }
 
-static int any(const uint8_t *set) {
+static int any(const uint8_t *set)
+{
     uint64_t word, all = 0;
     for (uint32_t k = 0; k < FD_BLOCK; k += 8) {
         memcpy(&word, set + k, 8);
@@ -86,7 +90,8 @@ static int any(const uint8_t *set) {
 /* The comparison of a value that has at most 32 bits (or is an IPv4 address)
  * with a constant that has 128 and a sign: either the high words decide for
  * every row (-1, 1), or the low words do (0). */
-static int high_words(const struct fd_filter_test *test) {
+static int high_words(const struct fd_filter_test *test)
+{
     const uint32_t *c = test->constant;
     if (test->negative)
         return 1;
@@ -96,7 +101,8 @@ static int high_words(const struct fd_filter_test *test) {
     return mapped < c[1] ? -1 : mapped > c[1] ? 1 : 0;
 }
 
-static int decide(unsigned op, int comparison) {
+static int decide(unsigned op, int comparison)
+{
     switch (op) {
     case FD_OPERATOR_EQ:
         return comparison == 0;
@@ -114,11 +120,12 @@ static int decide(unsigned op, int comparison) {
 }
 
 static void compare_column(const struct column *column, unsigned op, uint32_t constant,
-                           uint8_t *restrict outcome) {
+                           uint8_t *restrict outcome)
+{
     const uint32_t *restrict v = column->values;
     const uint8_t *restrict present = column->present;
-#define COMPARE(operator)                                                       \
-    for (uint32_t k = 0; k < FD_BLOCK; k++)                                     \
+#define COMPARE(operator)                                                        \
+    for (uint32_t k = 0; k < FD_BLOCK; k++)                                      \
         outcome[k] = (uint8_t)(present[k] & -(uint8_t)(v[k] operator constant)); \
     break
     switch (op) {
@@ -138,7 +145,8 @@ static void compare_column(const struct column *column, unsigned op, uint32_t co
 #undef COMPARE
 }
 
-static int compare_wide(const struct fd_filter_test *test, const struct fd_value *value) {
+static int compare_wide(const struct fd_filter_test *test, const struct fd_value *value)
+{
     if (value->negative != test->negative)
         return value->negative ? -1 : 1;
     int sign = value->negative ? -1 : 1;
@@ -151,7 +159,8 @@ static int compare_wide(const struct fd_filter_test *test, const struct fd_value
 
 /* Timestamps and IPv6 addresses: only for the rows that came here. */
 static void test_wide(const struct fd_block *block, const struct fd_filter_test *test,
-                      const uint8_t *reached, uint8_t *outcome) {
+                      const uint8_t *reached, uint8_t *outcome)
+{
     const struct fd_rows *rows = block->rows;
     memset(outcome, 0, FD_BLOCK);
     for (uint32_t k = 0; k < block->count; k++) {
@@ -167,7 +176,8 @@ static void test_wide(const struct fd_block *block, const struct fd_filter_test 
 }
 
 static void test_block(const struct plan *plan, const struct fd_block *block, uint32_t t,
-                       uint8_t *outcome) {
+                       uint8_t *outcome)
+{
     const struct fd_filter_test *test = &plan->program->test[t];
     if (plan->column[t] == NO_COLUMN) {
         test_wide(block, test, plan->reach[t], outcome);
@@ -189,7 +199,8 @@ static void test_block(const struct plan *plan, const struct fd_block *block, ui
 
 /* Sends the rows of from that the outcome selects on to their next test. */
 static void forward(const struct plan *plan, uint8_t *accepted, uint16_t target,
-                    const uint8_t *restrict from, const uint8_t *restrict outcome, uint8_t flip) {
+                    const uint8_t *restrict from, const uint8_t *restrict outcome, uint8_t flip)
+{
     if (target == FD_PROGRAM_REJECT)
         return;
     uint8_t *restrict to = target == FD_PROGRAM_ACCEPT ? accepted : plan->reach[target];
@@ -197,13 +208,14 @@ static void forward(const struct plan *plan, uint8_t *accepted, uint16_t target,
         to[k] |= from[k] & (outcome[k] ^ flip);
 }
 
-static void match_block(const struct plan *plan, const struct fd_block *block, uint8_t *matches) {
+static void match_block(const struct plan *plan, const struct fd_block *block, uint8_t *matches)
+{
     const struct fd_program *program = plan->program;
     uint8_t accepted[FD_BLOCK] = {0};
     uint8_t outcome[FD_BLOCK];
     memset(plan->reach, 0, program->length * sizeof *plan->reach);
     for (uint32_t k = 0; k < FD_BLOCK; k++)
-        plan->reach[0][k] = (uint8_t) - (block->headers[k] != 0);
+        plan->reach[0][k] = (uint8_t)-(block->headers[k] != 0);
     for (uint32_t t = 0; t < program->length; t++) {
         const uint8_t *reached = plan->reach[t];
         if (!any(reached))
@@ -217,7 +229,8 @@ static void match_block(const struct plan *plan, const struct fd_block *block, u
 }
 
 int fd_match(const struct fd_rows *rows, const struct fd_program *program, int parse,
-             uint8_t *matches) {
+             uint8_t *matches)
+{
     struct plan plan;
     if (program->layer != rows->layer || !fd_is_network(rows->layer)) {
         fd_match_interpreted(rows, program, parse, matches);
@@ -228,7 +241,8 @@ int fd_match(const struct fd_rows *rows, const struct fd_program *program, int p
     for (uint32_t begin = 0; begin < rows->count; begin += FD_BLOCK) {
         struct fd_block block;
         if (parse)
-            fd_rows_parse(rows, begin, rows->count - begin < FD_BLOCK ? rows->count : begin + FD_BLOCK);
+            fd_rows_parse(rows, begin,
+                          rows->count - begin < FD_BLOCK ? rows->count : begin + FD_BLOCK);
         fd_block_open(&block, rows, begin);
         match_block(&plan, &block, matches);
     }
@@ -237,7 +251,8 @@ int fd_match(const struct fd_rows *rows, const struct fd_program *program, int p
 }
 
 void fd_match_interpreted(const struct fd_rows *rows, const struct fd_program *program, int parse,
-                          uint8_t *matches) {
+                          uint8_t *matches)
+{
     if (parse)
         fd_rows_parse(rows, 0, rows->count);
     for (uint32_t i = 0; i < rows->count; i++) {

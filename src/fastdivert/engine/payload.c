@@ -8,12 +8,14 @@
 #define IP_LENGTH_MAX 65535u
 #define IPV6_HEADER 40u
 
-static void put16(uint8_t *to, uint32_t value) {
+static void put16(uint8_t *to, uint32_t value)
+{
     to[0] = (uint8_t)(value >> 8);
     to[1] = (uint8_t)value;
 }
 
-uint32_t fd_payload_size(const struct fd_rows *rows, uint32_t row, uint32_t payload_length) {
+uint32_t fd_payload_size(const struct fd_rows *rows, uint32_t row, uint32_t payload_length)
+{
     const struct fd_parsed *parsed = &rows->parsed[row];
     if (parsed->headers == 0)
         return 0;
@@ -23,7 +25,8 @@ uint32_t fd_payload_size(const struct fd_rows *rows, uint32_t row, uint32_t payl
 }
 
 void fd_payload_replace(const struct fd_rows *rows, uint32_t row, const uint8_t *payload,
-                        uint32_t payload_length, uint8_t *to) {
+                        uint32_t payload_length, uint8_t *to)
+{
     struct fd_parsed *parsed = &rows->parsed[row];
     struct fd_record *record = &rows->records[row];
     struct fd_descriptor *descriptor = &rows->descriptors[row];
@@ -46,11 +49,11 @@ void fd_payload_replace(const struct fd_rows *rows, uint32_t row, const uint8_t 
     descriptor->captured = size;
     descriptor->length = size;
     descriptor->gso_size = 0;
-    descriptor->flags &= ~(uint32_t)(FD_FLAG_IP_CHECKSUM_VALID | FD_FLAG_TCP_CHECKSUM_VALID |
-                                     FD_FLAG_UDP_CHECKSUM_VALID | FD_FLAG_IP_CHECKSUM_PARTIAL |
-                                     FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL |
-                                     FD_FLAG_TRUNCATED | FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP |
-                                     FD_FLAG_GSO_ECN);
+    descriptor->flags &=
+        ~(uint32_t)(FD_FLAG_IP_CHECKSUM_VALID | FD_FLAG_TCP_CHECKSUM_VALID |
+                    FD_FLAG_UDP_CHECKSUM_VALID | FD_FLAG_IP_CHECKSUM_PARTIAL |
+                    FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL |
+                    FD_FLAG_TRUNCATED | FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP | FD_FLAG_GSO_ECN);
     descriptor->flags |= written;
     fd_describe(parsed, size, descriptor);
 }

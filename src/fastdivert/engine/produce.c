@@ -6,7 +6,8 @@
 /* Copies one row into the ring. The place and length are the record's own;
  * everything else that is known of the packet comes along. */
 static int queue_row(struct fd_producer *producer, const struct fd_rows *rows, uint32_t row,
-                     uint32_t set_flags) {
+                     uint32_t set_flags)
+{
     const struct fd_record *from = &rows->records[row];
     uint8_t *packet;
     struct fd_descriptor *to =
@@ -32,7 +33,8 @@ static int queue_row(struct fd_producer *producer, const struct fd_rows *rows, u
     return 1;
 }
 
-static int matches(const struct fd_rows *rows, uint32_t row, const struct fd_program *program) {
+static int matches(const struct fd_rows *rows, uint32_t row, const struct fd_program *program)
+{
     const struct fd_subject subject = {&rows->descriptors[row], rows->records[row].packet,
                                        rows->records[row].captured, &rows->parsed[row]};
     return program->layer == rows->layer && fd_program_run(program, &subject);
@@ -40,7 +42,8 @@ static int matches(const struct fd_rows *rows, uint32_t row, const struct fd_pro
 
 uint32_t fd_produce(struct fd_producer *producer, const struct fd_program *program,
                     const struct fd_rows *rows, uint32_t begin,
-                    const struct fd_produce_options *options, uint8_t *outcome) {
+                    const struct fd_produce_options *options, uint8_t *outcome)
+{
     struct fd_producer_counters *counters = &producer->counters;
     uint32_t row = begin;
     for (; row < rows->count; row++) {
@@ -63,7 +66,8 @@ uint32_t fd_produce(struct fd_producer *producer, const struct fd_program *progr
             continue;
         }
         if (options->wait) {
-            enum fd_drop refusal = fd_producer_refusal(producer, record->l2_length, record->captured);
+            enum fd_drop refusal =
+                fd_producer_refusal(producer, record->l2_length, record->captured);
             if (refusal == FD_DROP_QUEUE_LENGTH || refusal == FD_DROP_QUEUE_SIZE)
                 break;
         }

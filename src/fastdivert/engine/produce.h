@@ -14,8 +14,8 @@ enum fd_produce_outcome {
 };
 
 struct fd_produce_options {
-    int wait;       /* stop at the first packet that finds the queue full */
-    int count_only; /* Flag.DROP: matched packets are dropped and not queued */
+    int wait;           /* stop at the first packet that finds the queue full */
+    int count_only;     /* Flag.DROP: matched packets are dropped and not queued */
     uint32_t set_flags; /* FD_FLAG_SNIFFED for Flag.SNIFF */
 };
 

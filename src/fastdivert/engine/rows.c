@@ -7,7 +7,8 @@
  * most of the cache misses (measured: 4 to 16 are alike). */
 #define PREFETCH_ROWS 8u
 
-void fd_rows_parse(const struct fd_rows *rows, uint32_t begin, uint32_t end) {
+void fd_rows_parse(const struct fd_rows *rows, uint32_t begin, uint32_t end)
+{
     if (!fd_is_network(rows->layer)) {
         memset(rows->parsed + begin, 0, (size_t)(end - begin) * sizeof *rows->parsed);
         return;
@@ -22,7 +23,8 @@ void fd_rows_parse(const struct fd_rows *rows, uint32_t begin, uint32_t end) {
     }
 }
 
-void fd_rows_parse_and_describe(const struct fd_rows *rows) {
+void fd_rows_parse_and_describe(const struct fd_rows *rows)
+{
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct fd_record *record = &rows->records[i];
         if (i + PREFETCH_ROWS < rows->count)
@@ -35,13 +37,15 @@ void fd_rows_parse_and_describe(const struct fd_rows *rows) {
     }
 }
 
-void fd_rows_describe(const struct fd_rows *rows) {
+void fd_rows_describe(const struct fd_rows *rows)
+{
     for (uint32_t i = 0; i < rows->count; i++)
         if (!rows->records[i].opaque)
             fd_describe(&rows->parsed[i], rows->records[i].captured, &rows->descriptors[i]);
 }
 
-void fd_rows_gather(const struct fd_rows *rows, const uint32_t *index, const struct fd_rows *out) {
+void fd_rows_gather(const struct fd_rows *rows, const uint32_t *index, const struct fd_rows *out)
+{
     for (uint32_t k = 0; k < out->count; k++) {
         out->descriptors[k] = rows->descriptors[index[k]];
         out->records[k] = rows->records[index[k]];
@@ -49,23 +53,27 @@ void fd_rows_gather(const struct fd_rows *rows, const uint32_t *index, const str
     }
 }
 
-static uint64_t record_head(const struct fd_record *record) {
+static uint64_t record_head(const struct fd_record *record)
+{
     return (record->l2_length + FD_PACKET_ALIGN - 1) / FD_PACKET_ALIGN * FD_PACKET_ALIGN;
 }
 
-static uint64_t record_size(const struct fd_record *record) {
+static uint64_t record_size(const struct fd_record *record)
+{
     uint64_t size = record_head(record) + record->captured;
     return (size + FD_RECORD_ALIGN - 1) / FD_RECORD_ALIGN * FD_RECORD_ALIGN;
 }
 
-uint64_t fd_rows_bytes(const struct fd_rows *rows) {
+uint64_t fd_rows_bytes(const struct fd_rows *rows)
+{
     uint64_t total = 0;
     for (uint32_t i = 0; i < rows->count; i++)
         total += record_size(&rows->records[i]);
     return total;
 }
 
-void fd_rows_copy(const struct fd_rows *rows, const struct fd_rows *out, uint8_t *bytes) {
+void fd_rows_copy(const struct fd_rows *rows, const struct fd_rows *out, uint8_t *bytes)
+{
     uint64_t position = 0;
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct fd_record *from = &rows->records[i];

@@ -28,7 +28,8 @@ struct fd_rows {
     uint32_t layer; /* enum fd_layer, of every row */
 };
 
-static inline int fd_is_network(uint32_t layer) {
+static inline int fd_is_network(uint32_t layer)
+{
     return layer <= FD_LAYER_NETWORK_FORWARD;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The types of _linux.pyx.
+# The types of _linux.pyx; stubtest keeps the names and signatures the same.
 
 from typing import Any, Self
 

@@ -25,6 +25,8 @@ from fastdivert.params import QueueParams, power_of_two
 if TYPE_CHECKING:
     import asyncio
 
+    from typing_extensions import Buffer
+
 _Headers = npt.NDArray[np.void]
 
 #: Packets that one step of closing gives back.
@@ -165,7 +167,7 @@ class LinuxChannel:
             self._send_errors += len(headers) - sent
         return sent
 
-    def _claim(self, packets: Packets) -> tuple[_Headers, object, int]:
+    def _claim(self, packets: Packets) -> tuple[_Headers, Buffer, int]:
         """The rows to send, and how many are dropped. Releases the batch: one thread gets it.
 
         What is returned keeps the packets' memory until it has been sent.
@@ -185,7 +187,7 @@ class LinuxChannel:
             packets.release()
             return claimed
 
-    def _inject(self, headers: _Headers, records: object) -> int:
+    def _inject(self, headers: _Headers, records: Buffer) -> int:
         faults = np.zeros(len(headers), np.int32)
         sent: int = self._divert.inject(headers, records, faults)
         return sent

@@ -9,7 +9,15 @@ from fastdivert.errors import FastDivertError
 
 #: enum fd_error_kind, by number.
 KINDS: Final = (
-    "none", "permission", "kernel", "lockdown", "memory", "argument", "filter", "busy", "system",
+    "none",
+    "permission",
+    "kernel",
+    "lockdown",
+    "memory",
+    "argument",
+    "filter",
+    "busy",
+    "system",
 )
 
 
