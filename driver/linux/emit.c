@@ -44,6 +44,7 @@ struct emitter {
     uint8_t is_target[TARGETS];
     uint32_t prefix;
     uint32_t hashes;
+    uint32_t times;
 };
 
 static void put(struct emitter *emitter, struct bpf_insn instruction)
@@ -256,7 +257,7 @@ static void load_port(struct emitter *emitter, int local)
 
 static void load_random(struct emitter *emitter, unsigned shift, uint32_t mask)
 {
-    emitter->hashes = 1;
+    emitter->hashes = emitter->times = 1;
     put(emitter, FD_LOAD(BPF_DW, R0, PACKET, AT(hash)));
     if (shift != 0)
         put(emitter, FD_ALU64_VALUE(BPF_RSH, R0, shift));
@@ -495,6 +496,7 @@ static void emit_test(struct emitter *emitter, const struct fd_filter_test *test
         emit_address(emitter, test);
         return;
     case FD_FIELD_TIMESTAMP:
+        emitter->times = 1;
         put(emitter, FD_LOAD(BPF_DW, R0, PACKET, AT(timestamp)));
         compare_signed(emitter, test);
         return;
@@ -569,7 +571,7 @@ int fd_emit(const struct fd_program *program, struct fd_filter_code *code, struc
                emit_program(emitter, program);
     if (done)
         *code = (struct fd_filter_code){emitter->instructions, emitter->count, emitter->prefix,
-                                        emitter->hashes};
+                                        emitter->hashes, emitter->times};
     else if (emitter != NULL)
         free(emitter->instructions);
     if (emitter != NULL)

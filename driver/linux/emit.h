@@ -20,6 +20,7 @@ struct fd_filter_code {
     uint32_t count;
     uint32_t prefix; /* how many bytes of a packet are worth loading first */
     uint32_t hashes; /* it asks for random8, 16 or 32 */
+    uint32_t times;  /* it asks for the timestamp, as those do */
 };
 
 /* The program must have been verified, and be of a packet layer. */

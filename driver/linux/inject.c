@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -38,13 +39,23 @@ struct fd_injector {
     struct fd_injector_options options;
     int socket;
     uint32_t next_slot; /* runs freely: a slow backlog never sees a reused one */
+    ino_t home;         /* the network namespace that it was opened in */
     pthread_mutex_t lock;
+    int is_home;        /* this call's thread is there */
     struct fd_device device; /* the last one that was looked up */
     uint32_t device_index;
     struct mmsghdr messages[BATCH];
     struct letter letters[BATCH];
     uint32_t rows[BATCH]; /* which packet a message carries */
 };
+
+/* 0 if it cannot be known. */
+static ino_t current_namespace(void)
+{
+    struct stat status;
+
+    return stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
+}
 
 struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
                                      struct fd_error *error)
@@ -58,6 +69,7 @@ struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
         return NULL;
     }
     injector->options = *options;
+    injector->home = current_namespace();
     pthread_mutex_init(&injector->lock, NULL);
     /* Protocol 0: it receives nothing. */
     injector->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -255,7 +267,9 @@ static int find_queue(const struct fd_queues *queues, const uint8_t *frame, uint
 
 /* A unicast Ethernet frame of ordinary size, in the ring. What has no L2
  * header, or is a tunnel's, goes by socket; so does a group's frame, which must
- * be classified by its address on the way in. */
+ * be classified by its address on the way in. A program that is run by hand
+ * sees the devices of the thread that runs it: elsewhere the same number is
+ * another device, and only the socket knows where it belongs. */
 static int is_quick(const struct fd_injector *injector, const struct fd_descriptor *descriptor,
                     const struct fd_record *record)
 {
@@ -263,7 +277,7 @@ static int is_quick(const struct fd_injector *injector, const struct fd_descript
     const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
     uint32_t length = (uint32_t)record->l2_length + record->captured;
 
-    if (injector->options.program < 0 || record->l2_length != ETH_HLEN ||
+    if (injector->options.program < 0 || !injector->is_home || record->l2_length != ETH_HLEN ||
         length < FD_QUICK_MIN || length > FD_QUICK_MAX || (descriptor->flags & gso) != 0 ||
         (record->packet[-ETH_HLEN] & 1) != 0)
         return 0;
@@ -388,6 +402,7 @@ uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *des
     uint32_t at = 0;
 
     pthread_mutex_lock(&injector->lock);
+    injector->is_home = injector->home != 0 && current_namespace() == injector->home;
     injector->device_index = 0; /* interfaces may have changed since the last time */
     while (at < count) {
         uint32_t quick = 0;

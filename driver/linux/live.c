@@ -135,6 +135,7 @@ static void configure(struct fd_live *live, const struct fd_filter_code *code)
     live->config.passes_overflow = live->options.passes_overflow;
     live->config.prefix = code->prefix;
     live->config.hashes = code->hashes;
+    live->config.times = code->times;
 }
 
 static int load_programs(struct fd_live *live, const struct fd_program *program, int loaded[2],
@@ -363,6 +364,17 @@ struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_er
         return NULL;
     }
     return live;
+}
+
+int fd_live_try(const struct fd_live_options *options, struct fd_error *error)
+{
+    struct fd_live *live = allocate(options);
+
+    if (live == NULL)
+        return fd_fail(error, FD_ERROR_MEMORY, ENOMEM, "no memory for a handle");
+    int failed = prepare(live, error);
+    fd_live_close(live);
+    return failed;
 }
 
 void fd_live_stop(struct fd_live *live)

@@ -40,6 +40,9 @@ struct fd_live_stats {
 
 struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_error *error);
 
+/* All of opening but for the interfaces: nothing is attached. 0 or -1. */
+int fd_live_try(const struct fd_live_options *options, struct fd_error *error);
+
 /* Closing has three steps. Stop: nothing new is captured, but what was put back
  * before still arrives; now drain the queues, and send what they held. Detach:
  * programs, links and sockets go; the queues stay mapped for whoever looks at

@@ -32,6 +32,7 @@ struct fd_live_config {
     uint32_t discards;     /* count and drop what matches, queue nothing */
     uint32_t passes_overflow;
     uint32_t hashes;       /* the filter asks for random8, 16 or 32 */
+    uint32_t times;        /* or for the timestamp, which costs as much as a filter */
 };
 
 /* One word that the owner of a handle may change while it is attached. */

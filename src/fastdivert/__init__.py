@@ -5,6 +5,8 @@ on batches of packets: ``fastdivert.open(...)`` gives a handle, the handle gives
 batches, a batch is numpy.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from fastdivert._version import __version__
 from fastdivert.batch import Batch
 from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, HEADER_DTYPE, PARSED_DTYPE
@@ -35,8 +37,10 @@ from fastdivert.filter.address import format_ipv4, format_ipv6, parse_ipv4, pars
 from fastdivert.handle import Handle
 from fastdivert.opening import PRIORITY_HIGHEST, PRIORITY_LOWEST, open
 from fastdivert.packet import Packet
-from fastdivert.pcap import CaptureReader, CaptureWriter, read_pcap, write_pcap
-from fastdivert.replay import Replay
+
+if TYPE_CHECKING:
+    from fastdivert.pcap import CaptureReader, CaptureWriter, read_pcap, write_pcap
+    from fastdivert.replay import Replay
 
 __all__ = [
     "ADDRESS_DTYPE",
@@ -80,3 +84,26 @@ __all__ = [
     "read_pcap",
     "write_pcap",
 ]
+
+# Captures are loaded when they are first asked for: live programs need none of it.
+_LATER = {
+    "CaptureReader": "pcap",
+    "CaptureWriter": "pcap",
+    "Replay": "replay",
+    "read_pcap": "pcap",
+    "write_pcap": "pcap",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -213,3 +213,15 @@ def test_a_cut_packet_is_truncated():
     assert parsed["ip_length"] == 140
     assert parsed["payload_length"] == 20
     assert parsed["state"] & 4
+
+
+def test_what_is_no_packet_has_what_is_known_without_parsing_it():
+    batch = fd.Batch.from_packets([b"\x00" * 30])
+    batch.headers["timestamp"] = 123
+    batch.headers["ifindex"] = 7
+    assert batch["timestamp"].tolist() == [123]
+    assert batch["ifIdx"].tolist() == [7]
+    assert batch["length"].tolist() == [30]
+    assert batch.has("timestamp").tolist() == [True]
+    assert batch.has("ip.TTL").tolist() == [False]
+    assert not batch.match("true").any()

@@ -162,7 +162,8 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     if (!state || !packet || !state->capturing || is_elsewhere(skb, egress))
         return TCX_NEXT;
     struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
-    packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
+    if (config.times)
+        packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
     if (!load(skb, kernel, packet) || !find_queue(&queue))
         return TCX_NEXT;
     struct fd_producer_counters *counts = &queue.producer->counters;
@@ -187,6 +188,8 @@ INLINE int divert(struct __sk_buff *skb, int egress)
         return TCX_NEXT;
     }
     counts->matched++;
+    if (!config.times)
+        packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
     unsigned drop = FD_DROP_BY_FLAG;
     if (!config.discards) {
         note_offload(kernel, packet);

@@ -3,9 +3,11 @@
 
 Exit codes:
     0    done
-    1    a file could not be read or written, or is damaged; what could be done was done
+    1    a file could not be read or written, or is damaged, or the driver refused; what could
+         be done was done
     2    the command line or a filter is wrong; nothing was opened
-    130  ended by Ctrl-C; what had been read until then was finished
+    130  ended by Ctrl-C; what had been read until then was finished. Commands on live traffic
+         run until Ctrl-C: for them that is the normal end, with 0
     141  whoever read the output has gone
 """
 
@@ -17,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from fastdivert._version import __version__
-from fastdivert.cli import convert, filter, replay
+from fastdivert.cli import convert, doctor, drop, dump, filter, pass_through, replay, top
 from fastdivert.cli.failure import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, UsageError, describe
 from fastdivert.errors import FastDivertError
 
@@ -55,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastdivert {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (replay, filter, convert):
+    for command in (dump, pass_through, drop, top, doctor, replay, filter, convert):
         command.add_to(commands)
     return parser

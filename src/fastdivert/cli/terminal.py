@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +13,13 @@ from fastdivert.cli.failure import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.table import Table
 
 #: Seconds that something may take before a bar shows.
 _PATIENCE: Final = 0.5
+
+#: Seconds between two states of a status line.
+_STATUS: Final = 0.25
 
 
 def require_rich() -> None:
@@ -102,3 +106,71 @@ class FileProgress:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+
+class Status:
+    """One line on standard error that is written over and over, if somebody watches."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._watched = wanted and sys.stderr.isatty()
+        self._next = 0.0
+
+    def update(self, text: str) -> None:
+        """Says how it stands, a few times a second at the most."""
+        now = time.monotonic()
+        if self._watched and now >= self._next:
+            self._next = now + _STATUS
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Status:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._watched and self._next:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def table(title: str, rows: Iterable[tuple[str, ...]], heads: Sequence[str] = ()) -> Table:
+    """A table for ``Display``; without heads, of a name and a value in each row."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(
+        title=Text(title), title_justify="left", box=box.SIMPLE, show_header=bool(heads)
+    )
+    for number, head in enumerate(heads or ("", "")):
+        made.add_column(Text(head), justify="left" if number == 0 else "right", no_wrap=True)
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made
+
+
+class Display:
+    """A table on standard output: redrawn in place on a terminal, else printed once, at the end."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(file=sys.stdout)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._watched = self._console.is_terminal
+
+    def update(self, shown: Table) -> None:
+        """How it stands now."""
+        if self._watched:
+            self._live.update(shown, refresh=True)
+
+    def finish(self, shown: Table) -> None:
+        """How it was in the end; this stays."""
+        self._live.stop()
+        self._console.print(shown)
+
+    def __enter__(self) -> Display:
+        if self._watched:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()

@@ -45,6 +45,12 @@ static void presence(const struct fd_block *block, unsigned header, uint8_t *res
         present[k] = (uint8_t)-((block->headers[k] & wanted) != 0);
 }
 
+static void present_all(const struct fd_block *block, uint8_t *present)
+{
+    memset(present, 0xff, block->count);
+    memset(present + block->count, 0, FD_BLOCK - block->count);
+}
+
 /* Bits of a header. The loop is compiled once for each width, so that the load
  * is one instruction, and reads zeros where the header is missing, so that it
  * has no branch. */
@@ -170,7 +176,8 @@ static int load_value(const struct fd_rows *rows, uint32_t row, unsigned field, 
         rows->records[row].captured,
         &rows->parsed[row],
     };
-    if (fd_is_network(rows->layer) && rows->parsed[row].headers == 0)
+    if (fd_is_network(rows->layer) && rows->parsed[row].headers == 0 &&
+        field != FD_FIELD_TIMESTAMP)
         return 0;
     return fd_field_load(field, index, rows->layer, &subject, value);
 }
@@ -199,6 +206,8 @@ void fd_column_block(const struct fd_block *block, unsigned field, int32_t index
     }
     presence(block, entry->header, present);
     if (known_block(block, field, values)) {
+        if (entry->header == FD_HEADER_NONE) /* also known of what is no packet */
+            present_all(block, present);
         clear_missing(present, values);
         return;
     }

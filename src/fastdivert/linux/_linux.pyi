@@ -5,6 +5,10 @@ from typing import Any, Self
 
 from typing_extensions import Buffer
 
+KINDS: tuple[str, ...]
+
+def probe() -> list[tuple[str, str]]: ...
+
 class Region:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 

@@ -95,6 +95,27 @@ cdef extern from "linux/live.h" nogil:
     int fd_live_program(const fd_live *live, int direction)
     int fd_live_read_stats(fd_live *live, fd_live_stats *stats, fd_error *error)
 
+cdef extern from "linux/probe.h" nogil:
+    enum:
+        FD_CHECK_COUNT
+    struct fd_check:
+        const char *name
+        int good
+        fd_error error
+    int fd_probe(fd_check *checks)
+
+
+def probe():
+    """What this host can do, by trying: (check, "" or what is wrong and the cure)."""
+    cdef fd_check checks[FD_CHECK_COUNT]
+    cdef int i
+    with nogil:
+        fd_probe(checks)
+    return [(checks[i].name.decode(),
+             "" if checks[i].good else checks[i].error.message.decode(errors="replace"))
+            for i in range(FD_CHECK_COUNT)]
+
+
 _DROP_CAUSES = ("queue_length", "queue_size", "queue_time", "oversize", "memory", "flag",
                 "passed_by", "unreadable")
 
