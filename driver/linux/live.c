@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "attachments.h"
 #include "kernel_types.h"
 #include "emit.h"
 #include "inject.h"
@@ -23,13 +24,6 @@ extern const struct fd_object fd_divert_object;
 
 #define ADDRESSES_MAX 65536u
 #define STOP_MICROSECONDS 20000
-
-/* Of one interface: what is linked to it. */
-struct attachment {
-    uint32_t index;
-    struct fd_device device;
-    int links[2]; /* by enum fd_direction; -1: none */
-};
 
 struct fd_live {
     struct fd_live_options options;
@@ -44,12 +38,8 @@ struct fd_live {
     struct fd_injector *injector;
     struct fd_btf *btf;
     struct fd_watch *watch;
-    pthread_mutex_t lock; /* of what follows: the watch's thread changes it */
-    int programs[2];      /* by enum fd_direction */
-    struct attachment *attachments;
-    uint32_t attachment_count;
-    uint32_t attach_failures;
-    struct fd_error attach_error; /* the first one */
+    struct fd_attachments attachments; /* the watch's thread changes them */
+    pthread_mutex_t swap;              /* one filter is put in place at a time */
 };
 
 /* ---- maps --------------------------------------------------------------- */
@@ -172,87 +162,20 @@ static int load_programs(struct fd_live *live, const struct fd_program *program,
     return -1;
 }
 
-/* ---- interfaces: with the lock held -------------------------------------- */
-
-static struct attachment *find_attachment(struct fd_live *live, uint32_t index)
-{
-    for (uint32_t i = 0; i < live->attachment_count; i++)
-        if (live->attachments[i].index == index)
-            return &live->attachments[i];
-    return NULL;
-}
-
-static void detach(struct attachment *attachment)
-{
-    for (int direction = 0; direction < 2; direction++) {
-        if (attachment->links[direction] >= 0)
-            close(attachment->links[direction]);
-        attachment->links[direction] = -1;
-    }
-}
-
-static void attach(struct fd_live *live, struct attachment *attachment)
-{
-    for (int direction = 0; direction < 2; direction++) {
-        struct fd_error error = {0};
-        if (attachment->links[direction] >= 0)
-            continue;
-        attachment->links[direction] =
-            fd_attach(live->programs[direction], attachment->index, (enum fd_direction)direction,
-                      live->options.priority, &error);
-        /* One that has gone since it was announced is no failure. */
-        if (attachment->links[direction] < 0 && error.number != ENODEV) {
-            if (live->attach_failures++ == 0)
-                live->attach_error = error;
-        }
-    }
-}
-
-static struct attachment *add_attachment(struct fd_live *live, uint32_t index)
-{
-    struct attachment *grown =
-        realloc(live->attachments, (live->attachment_count + 1) * sizeof(*grown));
-
-    if (grown == NULL)
-        return NULL;
-    live->attachments = grown;
-    grown += live->attachment_count++;
-    *grown = (struct attachment){.index = index, .links = {-1, -1}};
-    return grown;
-}
+/* ---- what the watch tells ------------------------------------------------ */
 
 static void on_interface(void *context, const struct fd_interface *interface)
 {
     struct fd_live *live = context;
 
-    pthread_mutex_lock(&live->lock);
-    struct attachment *attachment = find_attachment(live, interface->index);
-    if (attachment == NULL)
-        attachment = add_attachment(live, interface->index);
-    if (attachment == NULL) {
-        live->attach_failures++;
-    } else {
-        attachment->device.type = interface->type;
-        memcpy(attachment->device.address, interface->address, sizeof(interface->address));
-        if (interface->has_ip)
-            attach(live, attachment);
-        else
-            detach(attachment);
-    }
-    pthread_mutex_unlock(&live->lock);
+    fd_attachments_changed(&live->attachments, interface);
 }
 
 static void on_gone(void *context, uint32_t index)
 {
     struct fd_live *live = context;
 
-    pthread_mutex_lock(&live->lock);
-    struct attachment *attachment = find_attachment(live, index);
-    if (attachment != NULL) {
-        detach(attachment);
-        *attachment = live->attachments[--live->attachment_count];
-    }
-    pthread_mutex_unlock(&live->lock);
+    fd_attachments_gone(&live->attachments, index);
 }
 
 static void on_address(void *context, const uint8_t address[16], int exists)
@@ -274,13 +197,7 @@ static int on_find_device(void *context, uint32_t ifindex, struct fd_device *dev
 {
     struct fd_live *live = context;
 
-    pthread_mutex_lock(&live->lock);
-    const struct attachment *attachment = find_attachment(live, ifindex);
-    int found = attachment != NULL;
-    if (found)
-        *device = attachment->device;
-    pthread_mutex_unlock(&live->lock);
-    return found;
+    return fd_attachments_find(&live->attachments, ifindex, device);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -293,10 +210,11 @@ static struct fd_live *allocate(const struct fd_live_options *options)
         return NULL;
     live->options = *options;
     live->owner.socket = -1;
-    live->programs[FD_INGRESS] = live->programs[FD_EGRESS] = live->inject_program = -1;
+    live->inject_program = -1;
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         live->maps.map[i] = -1;
-    pthread_mutex_init(&live->lock, NULL);
+    fd_attachments_open(&live->attachments, options->priority);
+    pthread_mutex_init(&live->swap, NULL);
     return live;
 }
 
@@ -335,7 +253,7 @@ static int prepare(struct fd_live *live, struct fd_error *error)
     live->config.epoch = clock_now(CLOCK_REALTIME) - clock_now(CLOCK_MONOTONIC);
     if (fd_owner_take(&live->owner, error) < 0 || create_maps(live, error) < 0 ||
         map_maps(live, error) < 0 ||
-        load_programs(live, live->options.program, live->programs, error) < 0)
+        load_programs(live, live->options.program, live->attachments.programs, error) < 0)
         return -1;
     live->options.program = NULL; /* the caller's */
     return open_injector(live, error);
@@ -357,9 +275,9 @@ struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_er
     /* Before the first program sees a packet, so that none is missed after. */
     __atomic_store_n(&live->control->capturing, options->captures, __ATOMIC_RELEASE);
     live->watch = fd_watch_open(&events, error);
-    if (live->watch == NULL || live->attach_failures != 0) {
+    if (live->watch == NULL || live->attachments.failures != 0) {
         if (live->watch != NULL && error != NULL)
-            *error = live->attach_error;
+            *error = live->attachments.error;
         fd_live_close(live);
         return NULL;
     }
@@ -395,14 +313,7 @@ void fd_live_detach(struct fd_live *live)
     live->watch = NULL;
     fd_injector_close(live->injector);
     live->injector = NULL;
-    for (uint32_t i = 0; i < live->attachment_count; i++)
-        detach(&live->attachments[i]);
-    live->attachment_count = 0;
-    for (int direction = 0; direction < 2; direction++) {
-        if (live->programs[direction] >= 0)
-            close(live->programs[direction]);
-        live->programs[direction] = -1;
-    }
+    fd_attachments_detach(&live->attachments);
     if (live->inject_program >= 0)
         close(live->inject_program);
     live->inject_program = -1;
@@ -416,7 +327,6 @@ void fd_live_close(struct fd_live *live)
     if (live == NULL)
         return;
     fd_live_detach(live);
-    free(live->attachments);
     fd_queues_unmap(&live->queues);
     if (live->control != NULL)
         munmap(live->control, sizeof(*live->control));
@@ -427,7 +337,8 @@ void fd_live_close(struct fd_live *live)
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         if (live->maps.map[i] >= 0)
             close(live->maps.map[i]);
-    pthread_mutex_destroy(&live->lock);
+    fd_attachments_close(&live->attachments);
+    pthread_mutex_destroy(&live->swap);
     free(live);
 }
 
@@ -435,31 +346,18 @@ int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
                         struct fd_error *error)
 {
     int loaded[2];
-    int failed = 0;
 
     if (program->layer != live->config.layer)
         return fd_fail(error, FD_ERROR_ARGUMENT, 0,
                        "the filter is of layer %u, the handle of layer %u", program->layer,
                        live->config.layer);
-    pthread_mutex_lock(&live->lock);
+    pthread_mutex_lock(&live->swap);
     live->options.program = program;
-    if (load_programs(live, program, loaded, error) < 0) {
-        failed = -1;
-    } else {
-        for (uint32_t i = 0; i < live->attachment_count; i++)
-            for (int direction = 0; direction < 2; direction++)
-                if (live->attachments[i].links[direction] >= 0 &&
-                    fd_attach_replace(live->attachments[i].links[direction], loaded[direction],
-                                      error) < 0 &&
-                    errno != ENOLINK) /* its interface has gone */
-                    failed = -1;
-        for (int direction = 0; direction < 2; direction++) {
-            close(live->programs[direction]);
-            live->programs[direction] = loaded[direction];
-        }
-    }
+    int failed = load_programs(live, program, loaded, error);
     live->options.program = NULL;
-    pthread_mutex_unlock(&live->lock);
+    if (!failed)
+        failed = fd_attachments_replace(&live->attachments, loaded, error);
+    pthread_mutex_unlock(&live->swap);
     return failed;
 }
 
@@ -503,7 +401,7 @@ uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descri
 
 int fd_live_program(const struct fd_live *live, int direction)
 {
-    return live->programs[direction == FD_EGRESS];
+    return live->attachments.programs[direction == FD_EGRESS];
 }
 
 static void add(uint64_t *sum, const volatile uint64_t *part, size_t bytes)
@@ -540,10 +438,6 @@ int fd_live_read_stats(struct fd_live *live, struct fd_live_stats *stats, struct
         add((uint64_t *)&stats->producer, (const volatile uint64_t *)&header->producer,
             sizeof(stats->producer));
     }
-    pthread_mutex_lock(&live->lock);
-    for (uint32_t i = 0; i < live->attachment_count; i++)
-        stats->interfaces += live->attachments[i].links[FD_EGRESS] >= 0;
-    stats->attach_failures = live->attach_failures;
-    pthread_mutex_unlock(&live->lock);
+    stats->interfaces = fd_attachments_count(&live->attachments, &stats->attach_failures);
     return read_way_back(live, &stats->way_back, error);
 }

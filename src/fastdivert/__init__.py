@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """fastdivert: the packets of a running host in bulk.
 
 WinDivert's model (filter language, layers, flags, priorities, queue parameters)

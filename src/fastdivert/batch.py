@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Many packets at once."""
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastdivert.columns import (
     load_column,
     row_number,
 )
-from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, HEADER_DTYPE, PARSED_DTYPE
+from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, PARSED_DTYPE, headers_of
 from fastdivert.enums import ChecksumFlag, Event, Layer, Verdict
 from fastdivert.packet import Packet
 
@@ -147,7 +148,7 @@ class Batch:
         Writing ``verdict`` decides about the packet; nothing that is written to
         the other fields moves a packet or its end.
         """
-        return np.frombuffer(self._packets.headers(), HEADER_DTYPE, count=len(self))
+        return headers_of(self._packets)
 
     @property
     def verdicts(self) -> npt.NDArray[np.uint8]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Columns: one field of every packet, by its name in the filter language."""
 
 from __future__ import annotations

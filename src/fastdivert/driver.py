@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a driver gives a handle: one channel for each open handle."""
 
 from __future__ import annotations

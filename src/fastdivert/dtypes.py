@@ -1,8 +1,15 @@
+# SPDX-License-Identifier: MIT
 """The structured dtypes of the ring ABI (driver/abi/ring.h), native byte order."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from fastdivert._core import Packets
 
 #: One packet or event: struct fd_descriptor, 64 bytes. ``Batch.headers`` has it.
 HEADER_DTYPE = np.dtype(
@@ -100,3 +107,8 @@ CHECKSUM_DTYPE = np.dtype(
         ("l4_partial", np.bool_),  # it holds only the pseudo-header's sum
     ]
 )
+
+
+def headers_of(packets: Packets) -> npt.NDArray[np.void]:
+    """The descriptors of packets: shape (n,), HEADER_DTYPE, zero-copy, writable."""
+    return np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))

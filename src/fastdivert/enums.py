@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """WinDivert's constants, by WinDivert's names and with WinDivert's values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can go wrong, by kind. Every message says what, where and what to do."""
 
 from __future__ import annotations

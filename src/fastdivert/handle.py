@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A handle: packets taken from a host, and given back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """``fastdivert.open``: arguments checked, filter compiled, driver chosen."""
 
 from __future__ import annotations

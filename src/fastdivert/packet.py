@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One packet of a batch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Queue parameters: WinDivert's names and defaults, and our (wider) limits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Capture files, pcap and pcapng, to batches and back."""
 
 from __future__ import annotations

@@ -53,11 +53,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """Programs and namespaces before and after a test are the same."""
-    before = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
+    """No namespace of this run's outlives its test."""
+    before = _own_namespaces()
     yield
-    after = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
-    assert [name for name in after if name not in before and name.startswith("fdtest-")] == []
+    assert _own_namespaces() == before
+
+
+def _own_namespaces() -> set[str]:
+    folder = Path("/run/netns")
+    names = os.listdir(folder) if folder.is_dir() else []
+    return {name for name in names if name.startswith(f"fdtest-{os.getpid()}-")}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class Pump:
     """Takes what matches, and puts it back, until it is stopped."""
 
     def __init__(self, programs: Path, where: Namespace, text: str,
-                 layer: Layer = Layer.NETWORK, **settings: int) -> None:
+                 layer: Layer = Layer.NETWORK, /, **settings: int) -> None:
         program = programs / f"filter-{id(self)}"
         program.write_bytes(fd.compile(text, layer).program.to_bytes())
         words = [f"{name}={value}" for name, value in settings.items()]

@@ -84,7 +84,8 @@ class Talkers:
     def _keys(self, batch: fd.Batch) -> npt.NDArray[Any]:
         keys = np.zeros(len(batch), _KEY)
         if self._kind != "conversation":
-            keys["low"]["address"] = _address(batch, f"{self._kind[:3].capitalize()}Addr")
+            end = "SrcAddr" if self._kind == "source" else "DstAddr"
+            keys["low"]["address"] = _address(batch, end)
             return keys
         headers = batch.headers
         ends = np.zeros((2, len(batch)), _END)

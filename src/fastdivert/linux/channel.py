@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One handle's end of the Linux driver: its queues, one for each CPU, and the way back."""
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from fastdivert._core import Packets, Ring
 from fastdivert.driver import resolve
-from fastdivert.dtypes import HEADER_DTYPE
+from fastdivert.dtypes import headers_of
 from fastdivert.enums import Flag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
@@ -135,7 +136,7 @@ class LinuxChannel:
             rows = np.arange(len(merged), dtype=np.uint32)
             self._left = merged.gather(rows[most:])
             merged = merged.gather(rows[:most])
-        self._queue_wait = max(0, self._divert.now() - int(_headers(merged)["timestamp"][0]))
+        self._queue_wait = max(0, self._divert.now() - int(headers_of(merged)["timestamp"][0]))
         return merged
 
     def _wait(self, timeout: float | None) -> None:
@@ -178,12 +179,12 @@ class LinuxChannel:
                 raise HandleClosedError("the handle is closed")
             if self._ended & Shutdown.SEND:
                 raise ShutdownError("the handle was shut down for sending")
-            drop = _headers(packets)["verdict"] == Verdict.DROP
+            drop = headers_of(packets)["verdict"] == Verdict.DROP
             dropped = int(drop.sum())
             chosen = packets
             if dropped:
                 chosen = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
-            claimed = _headers(chosen), chosen.records(), dropped
+            claimed = headers_of(chosen), chosen.records(), dropped
             packets.release()
             return claimed
 
@@ -221,7 +222,7 @@ class LinuxChannel:
     def _give_back(self) -> None:
         """What was queued and not received goes on as if it had never been taken."""
         while (packets := self._take(_DRAIN)) is not None:
-            self._inject(_headers(packets), packets.records())
+            self._inject(headers_of(packets), packets.records())
 
     def __del__(self) -> None:
         # Only now: somebody could be waiting on it until the last reference goes.
@@ -289,14 +290,10 @@ class LinuxChannel:
             os.close(waited_for)
 
 
-def _headers(packets: Packets) -> _Headers:
-    return np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
-
-
 def _merge(parts: list[Packets]) -> Packets:
     """Packets of several queues in the order in which their programs saw them."""
     together = Packets.concat(parts)
-    order = np.argsort(_headers(together)["timestamp"], kind="stable")
+    order = np.argsort(headers_of(together)["timestamp"], kind="stable")
     return together.gather(order.astype(np.uint32))
 
 

@@ -76,8 +76,19 @@ def examine() -> Report:
         cure = "use Linux 6.6 or later, or the replay driver, which needs neither"
         return Report(False, "none", [Check("platform", Result.FAILED, found, cure)])
     looked: tuple[Callable[[], Check], ...] = (
-        _platform, _kernel, _extension, _capabilities, _user_namespace, _btf, _cast, _lockdown,
-        _unprivileged, _compiler, _locked_memory, _handles, _programs,
+        _platform,
+        _kernel,
+        _extension,
+        _capabilities,
+        _user_namespace,
+        _btf,
+        _cast,
+        _lockdown,
+        _unprivileged,
+        _compiler,
+        _locked_memory,
+        _handles,
+        _programs,
     )
     checks = [look() for look in looked]
     tried = [_open_here(), _divert_one()]

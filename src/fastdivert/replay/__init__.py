@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The replay driver: a capture stands in for the host.
 
 ``host`` moves packets from the source through the handles, highest priority

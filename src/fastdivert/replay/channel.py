@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One handle's end of a replay: its queue, its filter, its counters."""
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from fastdivert._core import Packets, Ring
 from fastdivert.driver import resolve
-from fastdivert.dtypes import HEADER_DTYPE
+from fastdivert.dtypes import headers_of
 from fastdivert.enums import Flag, HeaderFlag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
@@ -156,7 +157,7 @@ class ReplayChannel:
 
     def _note_wait(self, packets: Packets) -> None:
         if self.host.paced:
-            first = np.frombuffer(packets.headers(), HEADER_DTYPE, count=1)["timestamp"][0]
+            first = headers_of(packets)["timestamp"][0]
             self._queue_wait = max(0, self.host.now() - int(first))
 
     def _is_over(self) -> bool:
@@ -198,13 +199,13 @@ class ReplayChannel:
             if self._ended & Shutdown.SEND:
                 raise ShutdownError("the handle was shut down for sending")
             given = packets
-            headers = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
+            headers = headers_of(packets)
             drop = headers["verdict"] == Verdict.DROP
             if drop.any():
                 self._verdict_drops += int(drop.sum())
                 self.host.lose(packets.gather(_index(drop, 0)))
                 packets = packets.gather(_index(~drop, 0))
-                headers = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
+                headers = headers_of(packets)
             self._sent += len(packets)
             headers["flags"] |= int(HeaderFlag.IMPOSTOR)
             sent = len(packets)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The host of a replay: a capture, the handles that are open on it, and a sink."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from fastdivert._core import Packets
 from fastdivert.batch import Batch
-from fastdivert.dtypes import HEADER_DTYPE
+from fastdivert.dtypes import headers_of
 from fastdivert.errors import HandleError
 from fastdivert.replay.order import Order, Sink, sequences_of
 
@@ -173,7 +174,7 @@ class Replay:
         """The first row from begin on whose time has not come."""
         if not self.paced:
             return len(packets)
-        stamps = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))["timestamp"]
+        stamps = headers_of(packets)["timestamp"]
         if self._epoch is None:
             self._epoch = (time.monotonic(), int(stamps[begin]))
         later = np.flatnonzero(stamps[begin:] > self.now())
@@ -190,7 +191,7 @@ class Replay:
         """Seconds until the next packet of the source is due; None if none is known."""
         if self._chunk is None or self._epoch is None or self._cursor >= len(self._chunk):
             return None
-        stamps = np.frombuffer(self._chunk.headers(), HEADER_DTYPE, count=len(self._chunk))
+        stamps = headers_of(self._chunk)
         ahead = int(stamps["timestamp"][self._cursor]) - self.now()
         return max(0.0, ahead / 1e9 / self._pace)
 

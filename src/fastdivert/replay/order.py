@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Packets leave a replay in the order in which they came.
 
 A packet that no filter matches is ready at once, one that was diverted only
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from fastdivert._core import Packets
 from fastdivert.batch import Batch
-from fastdivert.dtypes import HEADER_DTYPE
+from fastdivert.dtypes import headers_of
 
 #: The sequence of a packet that did not come from the capture.
 NO_SEQUENCE = 0xFFFFFFFF
@@ -37,8 +38,7 @@ class Sink(Protocol):
 
 def sequences_of(packets: Packets) -> npt.NDArray[np.uint32]:
     """The sequence of each row: a view of the descriptors."""
-    headers = np.frombuffer(packets.headers(), HEADER_DTYPE, count=len(packets))
-    sequences: npt.NDArray[np.uint32] = headers["sequence"]
+    sequences: npt.NDArray[np.uint32] = headers_of(packets)["sequence"]
     return sequences
 
 
