@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main() -> int:
         parser.error("--write needs the whole run")
     if os.geteuid() != 0:
         parser.error("namespaces and handles need root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # cleans up
     load = os.getloadavg()[0]
     results = Results()
     with lab() as hosts:

@@ -31,6 +31,11 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def core(self) -> int | None:
+        """The diverter's. TCP has three busy processes: the scheduler places them."""
+        return None if self.protocol == "tcp" else DIVERTER
+
+    @property
     def filter(self) -> str:
         """WinDivert's language. FORWARD has no directions."""
         port = f"{self.protocol}.DstPort == {PORT}"
@@ -49,7 +54,7 @@ def undiverted(job: Job) -> Iterator[None]:
 def fastdivert(job: Job) -> Iterator[Program]:
     options = {"filter": job.filter, "sniffs": job.sniffs, "queue_length": LENGTH,
                "queue_size": SIZE, "forwarded": job.path.direction == "forward", **job.options}
-    with Program(job.path.diverter, python("ours", options), DIVERTER) as program:
+    with Program(job.path.diverter, python("ours", options), job.core) as program:
         yield program
 
 
@@ -65,7 +70,7 @@ def pydivert(job: Job) -> Iterator[Program]:
     _need("pydivert")
     options = {"filter": job.filter, "sniffs": job.sniffs,
                "forwarded": job.path.direction == "forward"}
-    with Program(job.path.diverter, python("pydivert_peer", options), DIVERTER) as program:
+    with Program(job.path.diverter, python("pydivert_peer", options), job.core) as program:
         yield program
 
 
@@ -74,7 +79,7 @@ def nfqueue(job: Job) -> Iterator[Program]:
     """NFQUEUE in C, with batch verdicts."""
     queue = next(_queues)
     command = [built("nfqueue"), str(queue), str(LENGTH)]
-    with Program(job.path.diverter, command, DIVERTER) as program, _rule(job, queue):
+    with Program(job.path.diverter, command, job.core) as program, _rule(job, queue):
         yield program
 
 
@@ -84,14 +89,14 @@ def netfilterqueue(job: Job) -> Iterator[Program]:
     _need("netfilterqueue")
     queue = next(_queues)
     command = python("netfilterqueue_peer", {"queue": queue, "length": LENGTH})
-    with Program(job.path.diverter, command, DIVERTER) as program, _rule(job, queue):
+    with Program(job.path.diverter, command, job.core) as program, _rule(job, queue):
         yield program
 
 
 @contextlib.contextmanager
 def libpcap(job: Job) -> Iterator[Program]:
     command = [built("sniff", "-lpcap"), job.path.device, f"{job.protocol} dst port {PORT}"]
-    with Program(job.path.diverter, command, DIVERTER) as program:
+    with Program(job.path.diverter, command, job.core) as program:
         yield program
 
 

@@ -7,14 +7,18 @@ import contextlib
 from typing import Any
 
 from benchmarks.live.contestants import Contestant, Job
-from benchmarks.live.lab import PORT, RECEIVER, SENDER, Path
+from benchmarks.live.lab import PORT, RECEIVER, SENDER
 from benchmarks.live.program import Program, built
 
 Figures = dict[str, float]
 
 
-def datagrams(job: Job, diverter: Contestant, *, size: int, rate: int, seconds: float) -> Figures:
-    """UDP packets of size bytes of IP, at a rate (0: as fast as it goes)."""
+def datagrams(job: Job, diverter: Contestant, *, size: int, rate: int,
+              seconds: float, quiet: float) -> Figures:
+    """UDP packets of size bytes of IP, at a rate (0: as fast as it goes).
+
+    Afterwards, quiet seconds of silence say that nothing more will arrive.
+    """
     path = job.path
     where = path.address, str(PORT), str(size)
     pace = str(rate), str(seconds)
@@ -23,7 +27,7 @@ def datagrams(job: Job, diverter: Contestant, *, size: int, rate: int, seconds: 
     else:  # as if from a wire, at the diverter's device
         origin, send = path.diverter, [built("wire"), path.device, path.source, *where, *pace]
     with (
-        Program(path.receiver, [built("sink"), *where], RECEIVER) as sink,
+        Program(path.receiver, [built("sink"), *where, str(quiet)], RECEIVER) as sink,
         diverter(job) as program,
     ):
         with Program(origin, send, SENDER) as generator:
@@ -59,8 +63,8 @@ def bulk(job: Job, diverter: Contestant, *, seconds: float) -> Figures:
     path = job.path
     where = path.address, str(PORT)
     serve, send = [built("stream"), "serve", *where], [built("stream"), "send", *where]
-    with Program(path.receiver, serve, RECEIVER) as server, diverter(job) as program:
-        with Program(path.sender, [*send, str(seconds)], SENDER) as client:
+    with Program(path.receiver, serve, None) as server, diverter(job) as program:
+        with Program(path.sender, [*send, str(seconds)], None) as client:
             client.wait(seconds + 30)
         arrived = server.wait(30)
         seen = program.result() if program else None
@@ -88,4 +92,3 @@ def latency(job: Job, diverter: Contestant, *, count: int, pause: int) -> Figure
     if seen is not None:
         figures["seen"] = seen["packets"] / trips["sent"]
     return figures
-

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A program of a benchmark: started in a namespace, on a core of its own, and ended by pid."""
+"""A program of a benchmark: started in a namespace, on a core if asked to, ended by pid."""
 
 from __future__ import annotations
 
@@ -60,15 +60,16 @@ class Program:
     Raises SkippedError if it ends before it is ready: its last line of complaint is the reason.
     """
 
-    def __init__(self, where: Namespace, command: list[str], core: int, *,
+    def __init__(self, where: Namespace, command: list[str], core: int | None, *,
                  patience: float = 20) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         with where.entered():
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
                                             stdout=subprocess.PIPE, stderr=self._errors,
                                             cwd=_ROOT)
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(self.process.pid, {cores[core % len(cores)]})
+        if core is not None:
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(self.process.pid, {cores[core % len(cores)]})
         try:
             self._await_ready(patience)
         except BaseException:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,15 +91,21 @@ def test_the_nat_redirects_a_port_both_ways(pair: Pair, host: str) -> None:
                 client.connect((host, 80))
                 client.sendall(b"request")
                 accepted, _ = server.accept()
-                with accepted:
+                with accepted, ThreadPoolExecutor(1) as pool:
+                    accepted.settimeout(10)
                     assert accepted.recv(64) == b"request"
                     assert accepted.getsockname()[1] == 8080
                     answer = bytes(range(256)) * 4096  # a megabyte, in super-packets
-                    accepted.sendall(answer)
-                    accepted.shutdown(socket.SHUT_WR)
+                    sending = pool.submit(send_all, accepted, answer)
                     assert b"".join(iter(lambda: client.recv(65536), b"")) == answer
+                    sending.result()
             example.stop()
         assert refuses(left, host, 80)
+
+
+def send_all(to: socket.socket, data: bytes) -> None:
+    to.sendall(data)
+    to.shutdown(socket.SHUT_WR)
 
 
 def refuses(where: Namespace, host: str, port: int) -> bool:
@@ -117,11 +124,11 @@ def test_the_bad_network_delays(pair: Pair) -> None:
 
 def test_the_bad_network_loses_the_share_asked_for(pair: Pair) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink:
-        with running(left, "delay_loss.py", "5", "0.3", "5", "outbound and udp") as example:
-            send_numbers(left, HOST, 2000, pause=1e-4)
-            delivered = received_numbers(sink)
-            said = example.stop()
+    with receiver(right, HOST) as sink, \
+            running(left, "delay_loss.py", "5", "0.3", "5", "outbound and udp") as example:
+        send_numbers(left, HOST, 2000, pause=1e-4)
+        delivered = received_numbers(sink)
+        said = example.stop()
     counted = re.fullmatch(r"(\d+) packets, (\d+) lost\n", said)
     assert counted and int(counted[1]) == 2000
     assert len(set(delivered)) == len(delivered) == 2000 - int(counted[2])

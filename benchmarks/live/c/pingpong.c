@@ -19,7 +19,8 @@ static int echo(struct sockaddr_in at)
         uint8_t bytes[2048];
         ssize_t got =
             recvfrom(files[0].fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &size);
-        if (got > 0 && sendto(files[0].fd, bytes, (size_t)got, 0, (struct sockaddr *)&from, size) > 0)
+        if (got > 0 &&
+            sendto(files[0].fd, bytes, (size_t)got, 0, (struct sockaddr *)&from, size) > 0)
             count++;
     }
     printf("{\"packets\": %llu}\n", (unsigned long long)count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sink HOST PORT SIZE
+/* sink HOST PORT SIZE QUIET
  *
  * Counts the generator's datagrams at the socket that they are for, until its
- * standard input is closed and nothing comes any more. A filter of the socket
+ * standard input is closed and nothing has come for QUIET seconds. A filter of the socket
  * discards what is right (length and magic number), and the kernel counts it:
  * they went the whole way through the stack, with their checksums verified, and
  * reading them takes no CPU from those who are measured. What is wrong is
@@ -12,11 +12,10 @@
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
 
-#define QUIET 400000000u /* ns of silence that end it */
-
 static void discard_right(int in, uint32_t length)
 {
-    struct sock_filter code[] = { /* offset 0 is the UDP header's */
+    struct sock_filter code[] = {
+        /* offset 0 is the UDP header's */
         BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, length, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
@@ -57,17 +56,18 @@ int main(int argc, char **argv)
 {
     uint8_t bytes[2048];
 
-    if (argc != 4)
+    if (argc != 5)
         return 2;
     struct sockaddr_in at = address_of(argv[1], argv[2]);
     int in = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     discard_right(in, (uint32_t)strtoul(argv[3], NULL, 10) - sizeof(uint32_t) * 5);
     if (bind(in, (struct sockaddr *)&at, sizeof(at)) < 0)
         die("bind");
+    uint64_t quiet = (uint64_t)(strtod(argv[4], NULL) * 1e9);
     uint64_t wrong = 0, first = 0, last = now(), broken = checksum_errors();
     uint32_t count = 0;
     ready();
-    while (!is_over() || now() - last < QUIET) {
+    while (!is_over() || now() - last < quiet) {
         uint32_t so_far = discarded(in);
         if (so_far != count) {
             last = now();

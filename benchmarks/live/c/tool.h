@@ -48,8 +48,7 @@ static inline void die(const char *what)
 
 static inline struct sockaddr_in address_of(const char *host, const char *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
         fprintf(stderr, "%s is no IPv4 address\n", host);
         exit(1);

@@ -36,7 +36,7 @@ static int load(void)
     union bpf_attr attributes = {.prog_type = BPF_PROG_TYPE_XDP,
                                  .insns = (uint64_t)(uintptr_t)code,
                                  .insn_cnt = 2,
-                                 .license = (uint64_t)(uintptr_t) "Dual MIT/GPL"};
+                                 .license = (uint64_t)(uintptr_t)"Dual MIT/GPL"};
     int program = bpf(BPF_PROG_LOAD, &attributes);
     if (program < 0)
         die("loading an XDP program");
@@ -94,11 +94,15 @@ static void make(uint8_t *frame, size_t size, const char *device, struct sockadd
     const uint32_t magic = MAGIC;
     struct ifreq request = {0};
     struct ethhdr ethernet = {.h_source = {2, 0, 0, 0, 0, 9}, .h_proto = htons(ETH_P_IP)};
-    struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
+    struct iphdr ip = {.version = 4,
+                       .ihl = 5,
+                       .ttl = 64,
+                       .protocol = IPPROTO_UDP,
                        .tot_len = htons((uint16_t)size),
-                       .saddr = from.sin_addr.s_addr, .daddr = to.sin_addr.s_addr};
-    struct udphdr udp = {.source = from.sin_port, .dest = to.sin_port,
-                         .len = htons((uint16_t)(size - sizeof(ip)))};
+                       .saddr = from.sin_addr.s_addr,
+                       .daddr = to.sin_addr.s_addr};
+    struct udphdr udp = {
+        .source = from.sin_port, .dest = to.sin_port, .len = htons((uint16_t)(size - sizeof(ip)))};
 
     snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
     if (ioctl(socket(AF_INET, SOCK_DGRAM, 0), SIOCGIFHWADDR, &request) < 0)

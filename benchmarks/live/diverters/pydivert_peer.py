@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import pydivert
+import pydivert  # type: ignore[import-untyped, unused-ignore]
 
 from benchmarks.live.diverters import running
 

@@ -25,6 +25,9 @@ INLINE long send_slot(struct __sk_buff *skb, struct fd_slot *slot, uint32_t inde
         if (failed)
             return failed;
     }
+    OPAQUE(length); /* once more, right before the call; see record_part */
+    if (length < FD_QUICK_MIN || length > FD_QUICK_MAX)
+        return -22;
     long failed = bpf_skb_store_bytes(skb, 0, ring + offset, length, 0);
     if (failed)
         return failed;

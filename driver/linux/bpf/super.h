@@ -172,8 +172,14 @@ INLINE int record_part(struct __sk_buff *skb, struct fd_live_packet *packet, str
         return 0;
     if (l2 != 0 && bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, l2) != 0)
         return 0;
-    if (bpf_probe_read_kernel(queue->bytes + ip, headers, packet->prefix) != 0 ||
-        bpf_skb_load_bytes(skb, packet->l3 + headers + taken, queue->bytes + ip + headers,
+    if (bpf_probe_read_kernel(queue->bytes + ip, headers, packet->prefix) != 0)
+        return 0;
+    /* Once more, right before the call: the verifier of Linux 6.12 does not carry
+     * the bound over to a copy that was spilled meanwhile. */
+    OPAQUE(length);
+    if (length == 0 || length > IP_LENGTH_MAX)
+        return 0;
+    if (bpf_skb_load_bytes(skb, packet->l3 + headers + taken, queue->bytes + ip + headers,
                            length) != 0)
         return 0;
     WRITE_ONCE(packet->captured, headers + length);

@@ -103,6 +103,8 @@ class Session:
     def __enter__(self) -> Session:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._signals[number] = signal.signal(number, self._stop)
+        filter = self.handle.filter
+        print(f"open: {filter.text} at {filter.layer.name}; Ctrl-C ends it", file=sys.stderr)
         return self
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Seconds that something may take before a bar shows.
 _PATIENCE: Final = 0.5
 
+#: Columns of a table that goes to no terminal.
+_WIDE: Final = 160
+
 #: Seconds between two states of a status line.
 _STATUS: Final = 0.25
 
@@ -153,7 +156,8 @@ class Display:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console(file=sys.stdout)
+        # A file or a pipe has no edge: nothing is cut off.
+        self._console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._watched = self._console.is_terminal
 

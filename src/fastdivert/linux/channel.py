@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _Headers = npt.NDArray[np.void]
 
+#: Seconds of one wait, as epoll counts milliseconds in an int; recv then waits again.
+_LONGEST_WAIT = 1e6
+
 #: Packets that one step of closing gives back.
 _DRAIN = 1024
 
@@ -69,7 +72,8 @@ class LinuxChannel:
         self._rings = [Ring.attach(headers, data) for headers, data in self._divert.queues]
         self._left: Packets | None = None  # taken from the rings, and over a batch's size
         self._receiving = threading.Lock()  # one thread takes and waits at a time
-        self._state = threading.Lock()
+        self._state = threading.Condition()  # guards what follows; notified as sends end
+        self._sending = 0  # threads that are putting packets back right now
         self._ended = Shutdown(0)
         self._closed = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # rung by close and shutdown
@@ -77,6 +81,7 @@ class LinuxChannel:
         self._poll.register(self._bell, select.EPOLLIN)
         self._poll.register(self._divert.fileno(), select.EPOLLIN)
         self._owner = os.getpid()
+        self._final_stats: dict[str, Any] | None = None  # of a closed handle
         self._sent = self._verdict_drops = self._send_errors = self._queue_wait = 0
 
     # ---- receiving -----------------------------------------------------------
@@ -143,7 +148,7 @@ class LinuxChannel:
         """Until a doorbell rings. Signals are handled meanwhile, so Ctrl-C ends it."""
         try:
             if self.arm():
-                self._poll.poll(timeout)
+                self._poll.poll(None if timeout is None else min(timeout, _LONGEST_WAIT))
         finally:
             self.disarm()
 
@@ -161,11 +166,16 @@ class LinuxChannel:
 
     def send(self, packets: Packets) -> int:
         headers, records, dropped = self._claim(packets)
-        sent = self._inject(headers, records)
-        with self._state:
-            self._sent += sent
-            self._verdict_drops += dropped
-            self._send_errors += len(headers) - sent
+        sent = 0
+        try:
+            sent = self._inject(headers, records)
+        finally:
+            with self._state:
+                self._sent += sent
+                self._verdict_drops += dropped
+                self._send_errors += len(headers) - sent
+                self._sending -= 1
+                self._state.notify_all()
         return sent
 
     def _claim(self, packets: Packets) -> tuple[_Headers, Buffer, int]:
@@ -186,6 +196,7 @@ class LinuxChannel:
                 chosen = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
             claimed = headers_of(chosen), chosen.records(), dropped
             packets.release()
+            self._sending += 1
             return claimed
 
     def _inject(self, headers: _Headers, records: Buffer) -> int:
@@ -213,11 +224,14 @@ class LinuxChannel:
                 return
             self._divert.stop()
             self._closed = True
+            self._state.wait_for(lambda: self._sending == 0)
         os.eventfd_write(self._bell, 1)  # whoever waits leaves, and lets go of the lock
         with self._receiving:
             if not self._sniffs:
                 self._give_back()
-            self._divert.close()
+            with self._state:
+                self._final_stats = self._stats()
+                self._divert.close()
 
     def _give_back(self) -> None:
         """What was queued and not received goes on as if it had never been taken."""
@@ -233,7 +247,11 @@ class LinuxChannel:
     # ---- parameters, counters, readiness -------------------------------------
 
     def set_filter(self, filter: Filter) -> None:
-        self._divert.set_program(filter.program.to_bytes())
+        with self._state:
+            self._check_process()
+            if self._closed:
+                raise HandleClosedError("the handle is closed")
+            self._divert.set_program(filter.program.to_bytes())
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)
@@ -250,22 +268,25 @@ class LinuxChannel:
             self._divert.set_policy(self._params.length, self._params.time, self._params.size)
 
     def stats(self) -> dict[str, Any]:
+        with self._state:
+            return self._final_stats or self._stats()
+
+    def _stats(self) -> dict[str, Any]:
         produced = self._divert.stats()
         consumed = [ring.counters() for ring in self._rings]
         dropped = produced["dropped"]
         dropped["queue_time"] += sum(each["dropped"]["queue_time"] for each in consumed)
-        with self._state:
-            return {
-                **produced,
-                "delivered": sum(each["delivered"] for each in consumed) - self._left_over(),
-                "waiting": sum(ring.waiting for ring in self._rings) + self._left_over(),
-                "held": sum(ring.held for ring in self._rings),
-                "dropped": dropped,
-                "sent": self._sent,
-                "send_errors": self._send_errors,
-                "verdict_dropped": self._verdict_drops,
-                "queue_wait_ns": self._queue_wait,
-            }
+        return {
+            **produced,
+            "delivered": sum(each["delivered"] for each in consumed) - self._left_over(),
+            "waiting": sum(ring.waiting for ring in self._rings) + self._left_over(),
+            "held": sum(ring.held for ring in self._rings),
+            "dropped": dropped,
+            "sent": self._sent,
+            "send_errors": self._send_errors,
+            "verdict_dropped": self._verdict_drops,
+            "queue_wait_ns": self._queue_wait,
+        }
 
     def _left_over(self) -> int:
         return 0 if self._left is None else len(self._left)

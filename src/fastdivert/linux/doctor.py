@@ -91,9 +91,10 @@ def examine() -> Report:
         _programs,
     )
     checks = [look() for look in looked]
-    tried = [_open_here(), _divert_one()]
-    works = tried[0].result is Result.OK and tried[1].result is not Result.FAILED
-    return Report(works, _tier(platform.release())[0], [*checks, *tried])
+    opened = _open_here()
+    diverted = _divert_one(opened)
+    works = opened.result is Result.OK and diverted.result is not Result.FAILED
+    return Report(works, _tier(platform.release())[0], [*checks, opened, diverted])
 
 
 # ---- the system --------------------------------------------------------------
@@ -306,11 +307,13 @@ def _open_here() -> Check:
     return Check("a handle here", Result.OK, f"opened, {attached}, closed")
 
 
-def _divert_one() -> Check:
+def _divert_one(opened: Check) -> Check:
     from fastdivert.errors import FastDivertError
     from fastdivert.linux import trial
 
     name = "a packet diverted"
+    if opened.result is not Result.OK:
+        return Check(name, Result.SKIPPED, "without a handle there is nothing to try")
     try:
         trial.divert_one()
     except PermissionError as error:

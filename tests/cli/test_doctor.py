@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The doctor and the live commands where there is no privilege, and the doctor's judgement."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from fastdivert.linux import doctor
+from fastdivert.linux.doctor import Result
+from tests.cli.command import COMMAND
+
+NOBODY = 65534
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's doctor")
+
+
+def as_nobody(*arguments):
+    """A command without any privilege: as it is if that is how the tests run."""
+    drop = ()
+    if os.geteuid() == 0:
+        drop = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                "--bounding-set=-all")
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv is not installed")
+        readable = subprocess.run([*drop, sys.executable, "-c", "import fastdivert"],
+                                  capture_output=True, check=False)
+        if readable.returncode != 0:
+            pytest.skip("the checkout is not readable by others")
+    return subprocess.run([*drop, *COMMAND, *arguments], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+@needs_linux
+def test_without_privilege_the_doctor_says_what_is_missing_and_what_to_do():
+    done = as_nobody("doctor")
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_BPF are missing" in done.stdout
+    assert "cure: run as root, or give these capabilities to the process" in done.stdout
+    assert "Live capture does not work here. fastdivert replay needs none of this." in done.stdout
+
+
+@needs_linux
+def test_its_json_has_every_check_and_the_verdict():
+    report = json.loads(as_nobody("doctor", "--json").stdout)
+    assert report["works"] is False
+    names = [check["name"] for check in report["checks"]]
+    assert names[:3] == ["platform", "kernel", "driver"]
+    assert names[-2:] == ["a handle here", "a packet diverted"]
+    for check in report["checks"]:
+        assert set(check) == {"name", "result", "found", "cure"}
+        assert check["result"] in {"ok", "failed", "note", "skipped"}
+        assert check["found"]
+    failed = {check["name"] for check in report["checks"] if check["result"] == "failed"}
+    assert {"capabilities", "a handle here"} <= failed
+
+
+@needs_linux
+def test_a_user_namespace_is_told():
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    namespace = ("unshare", "--user", "--map-root-user")
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("user namespaces are not allowed here")
+    done = subprocess.run([*namespace, *COMMAND, "doctor", "--json"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1
+    assert checks["capabilities"]["result"] == "ok"  # as seen from inside
+    assert checks["user namespace"]["result"] == "failed"
+    assert checks["a handle here"]["result"] == "failed"
+    assert checks["a packet diverted"]["result"] == "skipped"
+
+
+@needs_linux
+@pytest.mark.parametrize("command", ["dump", "pass", "drop", "top"])
+def test_live_commands_without_privilege_name_the_cure(command):
+    done = as_nobody(command, "udp", "--json")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Operation not permitted; run as root, or with the capabilities" in done.stderr
+    assert "fastdivert doctor looks for the cause" in done.stderr
+    assert "fastdivert replay does the same with a capture" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_linux
+def test_entering_a_namespace_without_privilege_names_the_cure():
+    done = as_nobody("dump", "--netns", "/proc/self/ns/net")
+    assert done.returncode == 1
+    assert "entering a namespace needs CAP_SYS_ADMIN; run as root" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("release", "tier", "result"),
+    [
+        ("6.18.44-fc-v595", "full", Result.OK),
+        ("6.6.0", "full", Result.OK),
+        ("6.12.38+deb13-amd64", "full", Result.OK),
+        ("7.0.1", "full", Result.OK),
+        ("6.5.13", "clsact", Result.FAILED),
+        ("6.1.0-37-amd64", "clsact", Result.FAILED),
+        ("5.17.9", "clone", Result.FAILED),
+        ("5.4.0-42-generic", "none", Result.FAILED),
+        ("4.19.0", "none", Result.FAILED),
+        ("unheard of", "none", Result.FAILED),
+    ],
+)
+def test_the_tier_of_a_kernel(monkeypatch, release, tier, result):
+    monkeypatch.setattr(doctor.platform, "release", lambda: release)
+    check = doctor._kernel()
+    assert f", tier {tier}: " in check.found
+    assert check.result is result
+    assert ("6.6" in check.cure) == (result is Result.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        (None, Result.OK),
+        ("[none] integrity confidentiality", Result.OK),
+        ("none [integrity] confidentiality", Result.OK),
+        ("none integrity [confidentiality]", Result.FAILED),
+    ],
+)
+def test_lockdown(monkeypatch, state, result):
+    monkeypatch.setattr(doctor, "_setting", lambda path: state)
+    check = doctor._lockdown()
+    assert check.result is result
+    assert bool(check.cure) == (result is Result.FAILED)
+
+
+@pytest.mark.parametrize(("state", "result"), [(None, Result.SKIPPED), ("1", Result.OK),
+                                              ("2", Result.OK), ("0", Result.FAILED)])
+def test_the_kernel_must_compile_programs(monkeypatch, state, result):
+    monkeypatch.setattr(doctor, "_setting", lambda path: state)
+    assert doctor._compiler().result is result
+
+
+@pytest.mark.parametrize(
+    ("data", "btf", "cast"),
+    [
+        (b"..\0bpf_cast_to_kern_ctx\0..", Result.OK, Result.OK),
+        (b"..\0bpf_cast_to_kern_ctx_new\0..", Result.OK, Result.FAILED),
+        (None, Result.FAILED, Result.SKIPPED),
+    ],
+)
+def test_type_information(monkeypatch, tmp_path, data, btf, cast):
+    path = tmp_path / "vmlinux"
+    if data is not None:
+        path.write_bytes(data)
+    monkeypatch.setattr(doctor, "_BTF", str(path))
+    assert doctor._btf().result is btf
+    assert doctor._cast().result is cast
+
+
+def test_elsewhere_than_on_linux_it_says_so(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "platform", "win32")
+    report = doctor.examine()
+    assert (report.works, report.tier) == (False, "none")
+    assert [check.result for check in report.checks] == [Result.FAILED]
+    assert "replay" in report.checks[0].cure
