@@ -41,9 +41,11 @@ def _figures(sent: dict[str, Any], arrived: dict[str, Any], seen: dict[str, Any]
     if arrived["wrong"]:
         raise RuntimeError(f"{arrived['wrong']} datagrams arrived with other bytes or lengths")
     offered, count = sent["packets"], arrived["packets"]
+    # What arrives without having been seen was not diverted.
+    through = count if seen is None else min(count, seen["packets"])
     figures = {
         "offered": offered / sent["seconds"],
-        "delivered": count / arrived["seconds"] if count > 1 else 0.0,
+        "delivered": through / arrived["seconds"] if count > 1 else 0.0,
         "lost": 1 - count / offered,
         "sender_cpu": sent["cpu"] / offered,
     }
@@ -51,8 +53,7 @@ def _figures(sent: dict[str, Any], arrived: dict[str, Any], seen: dict[str, Any]
         packets = seen["packets"]
         figures["cpu"] = seen["cpu"] / packets if packets else float("inf")
         figures["seen"] = packets / offered
-        # What arrives without having been seen is what a firewall must never have.
-        figures["unseen"] = max(0, count - packets) / offered
+        figures["unseen"] = (count - through) / offered
         if "batches" in seen and packets:
             figures["batch"] = packets / seen["batches"]
     return figures

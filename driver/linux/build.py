@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Builds fastdivert.linux._linux in place, and, with --tests, the C test programs.
 
-    build.py [--tests FOLDER]
+build.py [--tests FOLDER]
 """
 
 from __future__ import annotations
@@ -27,16 +27,30 @@ def sources(folder: Path) -> list[str]:
     """The driver's C, with the eBPF object as C in folder."""
     generated = folder / "divert_object.c"
     generated.write_text(build_object.build())
-    return [*map(str, sorted(HERE.glob("*.c"))),
-            *map(str, sorted((HERE.parent / "core").glob("*.c"))), str(generated)]
+    return [
+        *map(str, sorted(HERE.glob("*.c"))),
+        *map(str, sorted((HERE.parent / "core").glob("*.c"))),
+        str(generated),
+    ]
 
 
 def build_tests(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     common = sources(folder)
     for test in sorted((HERE / "test").glob("*.c")):
-        subprocess.run(["gcc", *C_FLAGS, f"-I{HERE}", str(test), *common, "-o",
-                        str(folder / test.stem), "-lpthread"], check=True)
+        subprocess.run(
+            [
+                "gcc",
+                *C_FLAGS,
+                f"-I{HERE}",
+                str(test),
+                *common,
+                "-o",
+                str(folder / test.stem),
+                "-lpthread",
+            ],
+            check=True,
+        )
 
 
 def build_extension(folder: Path) -> None:
@@ -46,13 +60,17 @@ def build_extension(folder: Path) -> None:
     pyx = folder / "_linux.pyx"
     shutil.copy(ROOT / "src/fastdivert/linux/_linux.pyx", pyx)
     extension = Extension(
-        "fastdivert.linux._linux", [str(pyx), *sources(folder)],
+        "fastdivert.linux._linux",
+        [str(pyx), *sources(folder)],
         include_dirs=[str(HERE.parent), str(HERE)],
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", None)],
         extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden"],
-        extra_link_args=["-lpthread"], py_limited_api=True)
-    modules = cythonize([extension], compiler_directives={
-        "language_level": 3, "freethreading_compatible": True})
+        extra_link_args=["-lpthread"],
+        py_limited_api=True,
+    )
+    modules = cythonize(
+        [extension], compiler_directives={"language_level": 3, "freethreading_compatible": True}
+    )
     command = Distribution({"ext_modules": modules}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(folder / "lib"), str(folder / "temp")
     command.ensure_finalized()

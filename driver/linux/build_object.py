@@ -68,8 +68,13 @@ class Elf:
         raw = [self._unpack("IIQQQQIIQQ", data, offset + i * size) for i in range(count)]
         strings = data[raw[names][4] :]
         self.sections = [
-            Section(_text(strings, entry[0]), entry[1], entry[7], entry[6],
-                    b"" if entry[1] == 8 else data[entry[4] : entry[4] + entry[5]])
+            Section(
+                _text(strings, entry[0]),
+                entry[1],
+                entry[7],
+                entry[6],
+                b"" if entry[1] == 8 else data[entry[4] : entry[4] + entry[5]],
+            )
             for entry in raw
         ]
         table = self.section(".symtab")
@@ -77,7 +82,8 @@ class Elf:
         self.symbols = [
             Symbol(_text(strings, name), section, info & 15, value, size)
             for name, info, _, section, value, size in struct.iter_unpack(
-                self.order + "IBBHQQ", table.data)
+                self.order + "IBBHQQ", table.data
+            )
         ]
 
     def _unpack(self, form: str, data: bytes, offset: int) -> tuple[int, ...]:
@@ -99,8 +105,18 @@ class Elf:
 class Btf:
     """The object's types, for the names behind its CO-RE relocations."""
 
-    _EXTRA: Final = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8),
-                     14: (4, 0), 15: (0, 12), 17: (4, 0), 19: (0, 12)}
+    _EXTRA: Final = {
+        1: (4, 0),
+        3: (12, 0),
+        4: (0, 12),
+        5: (0, 12),
+        6: (0, 8),
+        13: (0, 8),
+        14: (4, 0),
+        15: (0, 12),
+        17: (4, 0),
+        19: (0, 12),
+    }
 
     def __init__(self, data: bytes, order: str) -> None:
         header, types, length, strings, _ = struct.unpack_from(order + "IIIII", data, 4)
@@ -148,16 +164,35 @@ def compile_object(clang: str, to: Path) -> None:
     if multiarch:
         includes += ["-idirafter", f"/usr/include/{multiarch}"]
     subprocess.run(
-        [clang, "--target=bpf", "-mcpu=v3", "-O2", "-g", "-std=c11", "-ffreestanding",
-         "-Wall", "-Wextra", "-Werror", *includes, "-c", str(SOURCE), "-o", str(to)],
+        [
+            clang,
+            "--target=bpf",
+            "-mcpu=v3",
+            "-O2",
+            "-g",
+            "-std=c11",
+            "-ffreestanding",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            *includes,
+            "-c",
+            str(SOURCE),
+            "-o",
+            str(to),
+        ],
         check=True,
     )
 
 
 def functions_of(elf: Elf) -> list[Function]:
     return [
-        Function(symbol.name, symbol.section, symbol.value,
-                 elf.sections[symbol.section].data[symbol.value : symbol.value + symbol.size])
+        Function(
+            symbol.name,
+            symbol.section,
+            symbol.value,
+            elf.sections[symbol.section].data[symbol.value : symbol.value + symbol.size],
+        )
         for symbol in elf.symbols
         if symbol.kind == _STT_FUNC
     ]
@@ -168,8 +203,9 @@ def _relocation(at: int, kind: str, index: int = 0, name: str = "", member: str 
     return f"{{{at}, FD_RELOCATE_{kind}, {index}, {texts}}}"
 
 
-def _relocate_symbols(elf: Elf, function: Function, functions: list[Function],
-                      maps: list[str]) -> None:
+def _relocate_symbols(
+    elf: Elf, function: Function, functions: list[Function], maps: list[str]
+) -> None:
     map_section, data_section = elf.number("maps"), elf.number(".rodata")
     for offset, symbol in elf.relocations(function.section):
         at = (offset - function.begin) // 8
@@ -185,8 +221,11 @@ def _relocate_symbols(elf: Elf, function: Function, functions: list[Function],
             entry = _relocation(at, "KERNEL", name=symbol.name)
         elif opcode == _CALL:
             target = symbol.value + (immediate + 1) * 8
-            number = next(i for i, one in enumerate(functions)
-                          if (one.section, one.begin) == (symbol.section, target))
+            number = next(
+                i
+                for i, one in enumerate(functions)
+                if (one.section, one.begin) == (symbol.section, target)
+            )
             entry = _relocation(at, "FUNCTION", number)
         else:
             raise SystemExit(f"{function.name}+{at}: cannot relocate {symbol.name}")
@@ -208,16 +247,24 @@ def _relocate_fields(elf: Elf, btf: Btf, functions: list[Function]) -> None:
             offset, type_, access, kind = struct.unpack_from(elf.order + "IIII", data, at)
             at += size
             struct_name, member = btf.member(type_, btf.text(access))
-            function = next(one for one in functions if one.section == number
-                            and one.begin <= offset < one.begin + len(one.code))
-            function.relocations.append(_relocation(
-                (offset - function.begin) // 8, _CORE_KINDS[kind], 0, struct_name, member))
+            function = next(
+                one
+                for one in functions
+                if one.section == number and one.begin <= offset < one.begin + len(one.code)
+            )
+            function.relocations.append(
+                _relocation(
+                    (offset - function.begin) // 8, _CORE_KINDS[kind], 0, struct_name, member
+                )
+            )
 
 
 def map_rows(elf: Elf) -> tuple[list[str], list[str]]:
     number = elf.number("maps")
-    symbols = sorted((one for one in elf.symbols if one.section == number and one.name
-                      and one.kind == 1), key=lambda one: one.value)
+    symbols = sorted(
+        (one for one in elf.symbols if one.section == number and one.name and one.kind == 1),
+        key=lambda one: one.value,
+    )
     rows = []
     for symbol in symbols:
         values = struct.unpack_from(elf.order + "5I", elf.sections[number].data, symbol.value)
@@ -232,16 +279,23 @@ def render(elf: Elf) -> str:
         _relocate_symbols(elf, function, functions, names)
     _relocate_fields(elf, Btf(elf.section(".BTF").data, elf.order), functions)
 
-    lines = ["/* SPDX-License-Identifier: MIT */",
-             "/* Made by build_object.py from bpf/divert.bpf.c. */",
-             '#include "object.h"', "",
-             "static const struct fd_object_map object_maps[] = {",
-             *(f"    {row}," for row in rows), "};", ""]
+    lines = [
+        "/* SPDX-License-Identifier: MIT */",
+        "/* Made by build_object.py from bpf/divert.bpf.c. */",
+        '#include "object.h"',
+        "",
+        "static const struct fd_object_map object_maps[] = {",
+        *(f"    {row}," for row in rows),
+        "};",
+        "",
+    ]
     for i, function in enumerate(functions):
         words = struct.unpack(f"{elf.order}{len(function.code) // 8}Q", function.code)
         lines.append(f"static const uint64_t code_{i}[] = {{ /* {function.name} */")
-        lines += ["    " + ", ".join(f"{word:#x}" for word in words[k : k + 4]) + ","
-                  for k in range(0, len(words), 4)]
+        lines += [
+            "    " + ", ".join(f"{word:#x}" for word in words[k : k + 4]) + ","
+            for k in range(0, len(words), 4)
+        ]
         lines += ["};", ""]
         if function.relocations:
             lines.append(f"static const struct fd_relocation relocations_{i}[] = {{")
@@ -250,11 +304,17 @@ def render(elf: Elf) -> str:
     lines.append("static const struct fd_object_function object_functions[] = {")
     for i, function in enumerate(functions):
         table = f"relocations_{i}" if function.relocations else "NULL"
-        lines.append(f'    {{"{function.name}", code_{i}, {len(function.code) // 8}, '
-                     f"{len(function.relocations)}, {table}}},")
-    lines += ["};", "",
-              "const struct fd_object fd_divert_object = {object_maps, object_functions, "
-              f"{len(rows)}, {len(functions)}}};", ""]
+        lines.append(
+            f'    {{"{function.name}", code_{i}, {len(function.code) // 8}, '
+            f"{len(function.relocations)}, {table}}},"
+        )
+    lines += [
+        "};",
+        "",
+        "const struct fd_object fd_divert_object = {object_maps, object_functions, "
+        f"{len(rows)}, {len(functions)}}};",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -345,9 +345,9 @@ static void load_meta(struct emitter *emitter, unsigned field, uint32_t failure)
 enum { BELOW = 1, EQUAL = 2, ABOVE = 4 };
 
 static const uint8_t accepted[FD_OPERATOR_COUNT] = {
-    [FD_OPERATOR_EQ] = EQUAL,         [FD_OPERATOR_NE] = BELOW | ABOVE,
-    [FD_OPERATOR_LT] = BELOW,         [FD_OPERATOR_LE] = BELOW | EQUAL,
-    [FD_OPERATOR_GT] = ABOVE,         [FD_OPERATOR_GE] = EQUAL | ABOVE,
+    [FD_OPERATOR_EQ] = EQUAL, [FD_OPERATOR_NE] = BELOW | ABOVE,
+    [FD_OPERATOR_LT] = BELOW, [FD_OPERATOR_LE] = BELOW | EQUAL,
+    [FD_OPERATOR_GT] = ABOVE, [FD_OPERATOR_GE] = EQUAL | ABOVE,
 };
 
 static const uint8_t unsigned_jump[FD_OPERATOR_COUNT] = {

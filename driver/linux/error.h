@@ -11,9 +11,9 @@ enum fd_error_kind {
     FD_ERROR_LOCKDOWN,   /* the kernel allows it to nobody here */
     FD_ERROR_MEMORY,
     FD_ERROR_ARGUMENT,
-    FD_ERROR_FILTER,     /* the kernel's verifier refused the program */
-    FD_ERROR_BUSY,       /* no place left: owners, links */
-    FD_ERROR_SYSTEM,     /* anything else: see number */
+    FD_ERROR_FILTER, /* the kernel's verifier refused the program */
+    FD_ERROR_BUSY,   /* no place left: owners, links */
+    FD_ERROR_SYSTEM, /* anything else: see number */
 };
 
 struct fd_error {

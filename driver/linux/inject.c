@@ -41,7 +41,7 @@ struct fd_injector {
     uint32_t next_slot; /* runs freely: a slow backlog never sees a reused one */
     ino_t home;         /* the network namespace that it was opened in */
     pthread_mutex_t lock;
-    int is_home;        /* this call's thread is there */
+    int is_home;             /* this call's thread is there */
     struct fd_device device; /* the last one that was looked up */
     uint32_t device_index;
     struct mmsghdr messages[BATCH];
@@ -385,8 +385,8 @@ static uint32_t send_by_socket(struct fd_injector *injector,
     uint32_t at = row;
 
     do {
-        faults[at] = write_letter(injector, &injector->letters[letters], &descriptors[at],
-                                  &records[at]);
+        faults[at] =
+            write_letter(injector, &injector->letters[letters], &descriptors[at], &records[at]);
         if (faults[at] == 0)
             injector->rows[letters++] = at;
         at++;
@@ -408,8 +408,8 @@ uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *des
         uint32_t quick = 0;
         if (is_quick(injector, &descriptors[at], &records[at]))
             quick = send_quick(injector, descriptors, records, at, count, faults);
-        at += quick != 0 ? quick
-                         : send_by_socket(injector, descriptors, records, at, count, faults);
+        at +=
+            quick != 0 ? quick : send_by_socket(injector, descriptors, records, at, count, faults);
     }
     pthread_mutex_unlock(&injector->lock);
     for (uint32_t i = 0; i < count; i++)

@@ -30,7 +30,7 @@ struct fd_injector_options {
     uint32_t mark; /* of the owner */
     struct fd_slot *slots;
     struct fd_live_outbox *outbox;
-    int program;   /* fd_inject of the object, or -1: everything goes by socket */
+    int program; /* fd_inject of the object, or -1: everything goes by socket */
     const struct fd_queues *queues;
     fd_find_device *find;
     void *context;

@@ -14,9 +14,9 @@
 
 struct fd_interface {
     uint32_t index;
-    uint16_t type;        /* ARPHRD_ */
-    uint8_t address[6];   /* of an Ethernet device */
-    uint8_t has_ip;       /* 0: a port of a bridge, bond or switch: its IP packets are seen there */
+    uint16_t type;      /* ARPHRD_ */
+    uint8_t address[6]; /* of an Ethernet device */
+    uint8_t has_ip;     /* 0: a port of a bridge, bond or switch: its IP packets are seen there */
     uint8_t padding;
 };
 

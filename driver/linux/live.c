@@ -234,8 +234,8 @@ static int open_injector(struct fd_live *live, struct fd_error *error)
     struct fd_injector_options options = {.mark = live->owner.mark,
                                           .slots = live->slots,
                                           .outbox = live->outbox,
-                                          .program = live->options.by_socket ? -1
-                                                                             : live->inject_program,
+                                          .program =
+                                              live->options.by_socket ? -1 : live->inject_program,
                                           .queues = &live->queues,
                                           .find = on_find_device,
                                           .context = live};
@@ -410,8 +410,7 @@ static void add(uint64_t *sum, const volatile uint64_t *part, size_t bytes)
         sum[i] += part[i];
 }
 
-static int read_way_back(struct fd_live *live, struct fd_live_counters *sum,
-                         struct fd_error *error)
+static int read_way_back(struct fd_live *live, struct fd_live_counters *sum, struct fd_error *error)
 {
     struct fd_live_counters *each = calloc(live->queues.count, sizeof(*each));
     union bpf_attr attributes;

@@ -23,9 +23,9 @@ struct fd_live_options {
     uint32_t queue_length;
     uint32_t queue_time;
     uint64_t queue_size;
-    uint8_t sniffs;         /* copy, and let the packet go on */
-    uint8_t discards;       /* drop what matches, queue nothing */
-    uint8_t captures;       /* 0: the handle only sends */
+    uint8_t sniffs;          /* copy, and let the packet go on */
+    uint8_t discards;        /* drop what matches, queue nothing */
+    uint8_t captures;        /* 0: the handle only sends */
     uint8_t passes_overflow; /* let pass what finds no room, instead of dropping it */
     uint8_t by_socket;       /* put everything back by socket, for comparison */
 };

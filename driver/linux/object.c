@@ -219,8 +219,7 @@ static int relocate(struct image *image, uint32_t function, const struct fd_relo
         instruction->imm = (int32_t)fd_btf_function(image->btf, relocation->name);
         if (instruction->imm == 0)
             return fd_fail(image->error, FD_ERROR_KERNEL, 0,
-                           "this kernel has no %s; Linux 6.6 or later is needed",
-                           relocation->name);
+                           "this kernel has no %s; Linux 6.6 or later is needed", relocation->name);
         return 0;
     default: {
         int32_t value = 0;
@@ -303,11 +302,8 @@ int fd_object_load(const struct fd_object *object, const char *function, uint32_
                    const char *name, const struct fd_object_maps *maps, const struct fd_btf *btf,
                    const struct fd_replacement *replacement, struct fd_error *error)
 {
-    struct image image = {.object = object,
-                          .maps = maps,
-                          .btf = btf,
-                          .replacement = replacement,
-                          .error = error};
+    struct image image = {
+        .object = object, .maps = maps, .btf = btf, .replacement = replacement, .error = error};
     int index = fd_object_find_function(object, function);
     int program = -1;
 

@@ -14,11 +14,11 @@
 #include "syscall.h"
 
 enum fd_relocation_kind {
-    FD_RELOCATE_MAP,        /* index: of the map */
-    FD_RELOCATE_CONFIG,     /* index: offset in struct fd_live_config */
-    FD_RELOCATE_FUNCTION,   /* index: of a function of this object */
-    FD_RELOCATE_KERNEL,     /* name: a kernel function */
-    FD_RELOCATE_OFFSET,     /* the rest: name.member of a kernel struct */
+    FD_RELOCATE_MAP,      /* index: of the map */
+    FD_RELOCATE_CONFIG,   /* index: offset in struct fd_live_config */
+    FD_RELOCATE_FUNCTION, /* index: of a function of this object */
+    FD_RELOCATE_KERNEL,   /* name: a kernel function */
+    FD_RELOCATE_OFFSET,   /* the rest: name.member of a kernel struct */
     FD_RELOCATE_SIZE,
     FD_RELOCATE_EXISTS,
     FD_RELOCATE_SHIFT_LEFT, /* of a bit-field in a 64-bit word */

@@ -40,7 +40,8 @@ static int read_secret(uint64_t *secret, struct fd_error *error)
     if (got <= 0 || stat(NAMESPACE, &status) < 0)
         return fd_fail(error, FD_ERROR_SYSTEM, errno,
                        "cannot read " BOOT_ID " or " NAMESPACE ": mount /proc");
-    *secret = digest(&status.st_ino, sizeof(status.st_ino), digest(boot, (size_t)got, 14695981039346656037ull));
+    *secret = digest(&status.st_ino, sizeof(status.st_ino),
+                     digest(boot, (size_t)got, 14695981039346656037ull));
     return 0;
 }
 

@@ -14,8 +14,8 @@
 
 struct fd_owner {
     int socket;
-    uint32_t mark;  /* magic and owner, slot 0 */
-    uint64_t note;  /* the namespace's secret for skb->cb */
+    uint32_t mark; /* magic and owner, slot 0 */
+    uint64_t note; /* the namespace's secret for skb->cb */
 };
 
 int fd_owner_take(struct fd_owner *owner, struct fd_error *error);

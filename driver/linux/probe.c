@@ -104,16 +104,14 @@ static int is_locked_down(void)
 
 static int check_programs(struct fd_error *error)
 {
-    static const struct fd_program all = {
-        .length = 1,
-        .layer = FD_LAYER_NETWORK,
-        .test = {{.field = FD_FIELD_ZERO,
-                  .op = FD_OPERATOR_EQ,
-                  .success = FD_PROGRAM_ACCEPT,
-                  .failure = FD_PROGRAM_REJECT}}};
-    struct fd_live_options options = {.program = &all,
-                                      .queue_length = FD_QUEUE_LENGTH_MIN,
-                                      .queue_size = FD_QUEUE_SIZE_MIN};
+    static const struct fd_program all = {.length = 1,
+                                          .layer = FD_LAYER_NETWORK,
+                                          .test = {{.field = FD_FIELD_ZERO,
+                                                    .op = FD_OPERATOR_EQ,
+                                                    .success = FD_PROGRAM_ACCEPT,
+                                                    .failure = FD_PROGRAM_REJECT}}};
+    struct fd_live_options options = {
+        .program = &all, .queue_length = FD_QUEUE_LENGTH_MIN, .queue_size = FD_QUEUE_SIZE_MIN};
 
     if (fd_live_try(&options, error) == 0)
         return 0;

@@ -51,9 +51,12 @@ uint32_t fd_possible_cpus(void)
 
 void fd_queues_size(struct fd_queues *queues, uint32_t queue_length, uint64_t queue_size)
 {
-    queues->descriptor_count =
-        (uint32_t)power_of_two(clamp(queue_length, FD_DESCRIPTORS_MIN, FD_DESCRIPTORS_MAX));
-    queues->byte_size = power_of_two(clamp(queue_size, FD_BYTES_MIN, FD_BYTES_MAX / 2));
+    /* Twice what may wait, so that a full queue can fill up again while the
+     * user has what was in it. */
+    uint64_t count = clamp(2 * (uint64_t)queue_length, FD_DESCRIPTORS_MIN, FD_DESCRIPTORS_MAX);
+
+    queues->descriptor_count = (uint32_t)power_of_two(count);
+    queues->byte_size = power_of_two(clamp(2 * queue_size, FD_BYTES_MIN, FD_BYTES_MAX / 2));
     queues->descriptor_stride =
         (uint32_t)whole_pages(fd_ring_descriptor_region_size(queues->descriptor_count));
     queues->byte_stride = (uint32_t)whole_pages(fd_ring_byte_region_size(queues->byte_size));

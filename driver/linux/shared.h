@@ -21,18 +21,18 @@
 /* Constants of one handle, in read-only data: the verifier knows their values,
  * so that a mask of a runtime size is a bound, and a branch on one is free. */
 struct fd_live_config {
-    int64_t epoch;         /* ns to add to the monotonic clock */
-    uint64_t byte_size;    /* of a queue's byte region, without the guard */
-    uint64_t note;         /* what a restored packet carries in skb->cb */
+    int64_t epoch;      /* ns to add to the monotonic clock */
+    uint64_t byte_size; /* of a queue's byte region, without the guard */
+    uint64_t note;      /* what a restored packet carries in skb->cb */
     uint32_t descriptor_count;
-    uint32_t layer;        /* enum fd_layer */
-    uint32_t own_mark;     /* magic and owner */
-    uint32_t prefix;       /* how much of a packet to load before the filter runs */
-    uint32_t sniffs;       /* FD_FLAG_SNIFFED, or 0 */
-    uint32_t discards;     /* count and drop what matches, queue nothing */
+    uint32_t layer;    /* enum fd_layer */
+    uint32_t own_mark; /* magic and owner */
+    uint32_t prefix;   /* how much of a packet to load before the filter runs */
+    uint32_t sniffs;   /* FD_FLAG_SNIFFED, or 0 */
+    uint32_t discards; /* count and drop what matches, queue nothing */
     uint32_t passes_overflow;
-    uint32_t hashes;       /* the filter asks for random8, 16 or 32 */
-    uint32_t times;        /* or for the timestamp, which costs as much as a filter */
+    uint32_t hashes; /* the filter asks for random8, 16 or 32 */
+    uint32_t times;  /* or for the timestamp, which costs as much as a filter */
 };
 
 /* One word that the owner of a handle may change while it is attached. */
@@ -55,7 +55,7 @@ struct fd_slot {
     uint32_t queue;  /* the rest is for the quick way: where the frame lies */
     uint32_t offset; /* in the queue's byte region */
     uint32_t length;
-    uint32_t fault;  /* an errno of the kernel's, or 0 */
+    uint32_t fault; /* an errno of the kernel's, or 0 */
     uint32_t padding;
 };
 
@@ -78,15 +78,15 @@ struct fd_live_outbox {
 
 struct fd_live_packet {
     int64_t timestamp;
-    uint64_t hash; /* fd_hash, if config.hashes */
+    uint64_t hash;      /* fd_hash, if config.hashes */
     uint32_t l2_length; /* where in the skb the packet begins */
     uint32_t l3;        /* that, plus what was cut out of a super-packet's headers */
-    uint32_t captured; /* bytes of the packet that are here */
-    uint32_t length;   /* as the IP header says */
-    uint32_t flags;    /* enum fd_descriptor_flag */
+    uint32_t captured;  /* bytes of the packet that are here */
+    uint32_t length;    /* as the IP header says */
+    uint32_t flags;     /* enum fd_descriptor_flag */
     uint32_t ifindex;
-    uint32_t headers;  /* FD_HAS(enum fd_header) */
-    uint32_t state;    /* enum fd_parsed_state */
+    uint32_t headers; /* FD_HAS(enum fd_header) */
+    uint32_t state;   /* enum fd_parsed_state */
     uint32_t protocol;
     uint32_t l4_offset;
     uint32_t payload_offset;
@@ -101,7 +101,7 @@ struct fd_live_packet {
     uint32_t gso_size;
     uint32_t csum_start;
     uint32_t csum_offset;
-    uint8_t l4[FD_L4_KEPT]; /* the transport header's fixed part */
+    uint8_t l4[FD_L4_KEPT];            /* the transport header's fixed part */
     uint8_t prefix[FD_PREFIX_MAX + 8]; /* a masked index may reach a word past the end */
 };
 
@@ -122,8 +122,8 @@ struct fd_live_producer {
 
 /* Causes of loss beside enum fd_drop. */
 enum fd_live_drop {
-    FD_DROP_BY_FLAG = 5,   /* the handle was opened to drop what it matches */
-    FD_DROP_PASSED_BY = 6, /* no room, and the handle was opened to let it pass */
+    FD_DROP_BY_FLAG = 5,    /* the handle was opened to drop what it matches */
+    FD_DROP_PASSED_BY = 6,  /* no room, and the handle was opened to let it pass */
     FD_DROP_UNREADABLE = 7, /* the kernel could not give us its bytes */
 };
 

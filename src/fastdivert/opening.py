@@ -49,12 +49,16 @@ def open(
             that may wait in the queue; by default 4096, 2000, 4 MiB.
         **options: the driver's own. replay: ``source`` (a capture file, batches,
             or a Replay that several handles share), ``sink``, ``pace``,
-            ``unmatched``; see Replay.
+            ``unmatched``; see Replay. linux: ``overflow`` ("drop", or "pass" to let
+            go by what finds no room), ``busy_poll`` (seconds that ``recv`` spins
+            before it sleeps).
 
     Raises:
         FilterError: the filter does not compile; nothing was opened.
         ValueError: priority, flags or a queue parameter is out of range.
         NotImplementedError: this build has no live driver for this system.
+        fastdivert.linux.DriverError: the kernel refused; the message says the
+            cause and the cure, and so does ``fastdivert doctor``.
         CaptureError, OSError: the replay's files.
     """
     compiled = _compile(filter, Layer(layer))

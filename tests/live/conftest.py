@@ -35,6 +35,8 @@ def _missing() -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = _missing()
+    if reason and os.environ.get("FASTDIVERT_LIVE") == "required":
+        raise pytest.UsageError(f"live tests are required here, but {reason}")
     for item in items:
         if Path(__file__).parent in Path(item.path).parents:
             item.add_marker(pytest.mark.live)
@@ -46,8 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the C test programs."""
     folder = tmp_path_factory.mktemp("programs")
-    subprocess.run([sys.executable, str(ROOT / "driver/linux/build.py"), "--tests", str(folder)],
-                   check=True)
+    subprocess.run(
+        [sys.executable, str(ROOT / "driver/linux/build.py"), "--tests", str(folder)], check=True
+    )
     return folder
 
 

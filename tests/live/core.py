@@ -43,8 +43,19 @@ class Core:
 
     def __init__(self, folder: Path) -> None:
         library = folder / "core.so"
-        subprocess.run(["gcc", "-O1", "-std=c11", "-shared", "-fPIC", "-o", str(library),
-                        *map(str, sorted(CORE.glob("*.c")))], check=True)
+        subprocess.run(
+            [
+                "gcc",
+                "-O1",
+                "-std=c11",
+                "-shared",
+                "-fPIC",
+                "-o",
+                str(library),
+                *map(str, sorted(CORE.glob("*.c"))),
+            ],
+            check=True,
+        )
         self._library = ctypes.CDLL(str(library))
         self._library.fd_parse.argtypes = [ctypes.c_char_p, ctypes.c_uint32, ctypes.c_void_p]
         self._library.fd_program_run.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
@@ -63,6 +74,7 @@ class Core:
     def run(self, program: bytes, packet: bytes, parsed: Parsed, descriptor: bytes) -> bool:
         data = ctypes.create_string_buffer(packet, len(packet))
         row = ctypes.create_string_buffer(descriptor, 64)
-        subject = _Subject(ctypes.addressof(row), ctypes.addressof(data), len(packet),
-                           ctypes.addressof(parsed))
+        subject = _Subject(
+            ctypes.addressof(row), ctypes.addressof(data), len(packet), ctypes.addressof(parsed)
+        )
         return bool(self._library.fd_program_run(program, ctypes.byref(subject)))

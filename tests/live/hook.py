@@ -34,8 +34,15 @@ class Hook:
     The calling process must stay on one CPU, and be in the handle's namespace.
     """
 
-    def __init__(self, program: bytes, ifindex: int, address: bytes, *, forwarded: bool = False,
-                 **options: Any) -> None:
+    def __init__(
+        self,
+        program: bytes,
+        ifindex: int,
+        address: bytes,
+        *,
+        forwarded: bool = False,
+        **options: Any,
+    ) -> None:
         self.divert = Divert(program, sniffs=True, **options)
         self.rings = [Ring.attach(*regions) for regions in self.divert.queues]
         self._ifindex = ifindex
@@ -52,9 +59,24 @@ class Hook:
         if self._forwarded:
             struct.pack_into("=I", context, _INGRESS_IFINDEX_AT, self._ifindex)
         attributes = ctypes.create_string_buffer(
-            _ATTRIBUTES.pack(self.divert.program(egress), 0, len(frame), 0,
-                             ctypes.addressof(data), 0, 1, 0, _CONTEXT_SIZE, 0,
-                             ctypes.addressof(context), 0, 0, 0, 0))
+            _ATTRIBUTES.pack(
+                self.divert.program(egress),
+                0,
+                len(frame),
+                0,
+                ctypes.addressof(data),
+                0,
+                1,
+                0,
+                _CONTEXT_SIZE,
+                0,
+                ctypes.addressof(context),
+                0,
+                0,
+                0,
+                0,
+            )
+        )
         if _syscall(_SYS_BPF, _TEST_RUN, attributes, len(attributes)) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))

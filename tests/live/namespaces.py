@@ -34,13 +34,19 @@ class Namespace:
         return ["ip", "netns", "exec", self.name, *words]
 
     def run(self, *words: str, timeout: float = 30) -> str:
-        done = subprocess.run(self.command(*words), check=True, capture_output=True, text=True,
-                              timeout=timeout)
+        done = subprocess.run(
+            self.command(*words), check=True, capture_output=True, text=True, timeout=timeout
+        )
         return done.stdout
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(self.command(*words), text=True, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **options)
+        return subprocess.Popen(
+            self.command(*words),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -66,19 +72,43 @@ def namespace() -> Iterator[Namespace]:
     try:
         made.ip("link", "set", "lo", "up")
         # No neighbour or router talk of the kernel's own among a test's packets.
-        made.run("sysctl", "-qw", "net.ipv6.conf.all.router_solicitations=0",
-                 "net.ipv6.conf.default.router_solicitations=0",
-                 "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+        made.run(
+            "sysctl",
+            "-qw",
+            "net.ipv6.conf.all.router_solicitations=0",
+            "net.ipv6.conf.default.router_solicitations=0",
+            "net.ipv6.conf.default.accept_dad=0",
+            "net.ipv6.conf.all.accept_dad=0",
+        )
         yield made
     finally:
         ip("netns", "del", made.name)
 
 
-def join(left: Namespace, left_device: str, right: Namespace, right_device: str,
-         number: int, *, mtu: int = 1500) -> None:
+def join(
+    left: Namespace,
+    left_device: str,
+    right: Namespace,
+    right_device: str,
+    number: int,
+    *,
+    mtu: int = 1500,
+) -> None:
     """A veth pair: 10.N.0.1 and fd00:N::1 on the left, .2 and ::2 on the right."""
-    ip("link", "add", left_device, "netns", left.name, "type", "veth", "peer", "name",
-       right_device, "netns", right.name)
+    ip(
+        "link",
+        "add",
+        left_device,
+        "netns",
+        left.name,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        right_device,
+        "netns",
+        right.name,
+    )
     for host, (side, device) in enumerate(((left, left_device), (right, right_device)), 1):
         side.ip("addr", "add", f"10.{number}.0.{host}/24", "dev", device)
         side.ip("addr", "add", f"fd00:{number}::{host}/64", "dev", device, "nodad")

@@ -13,15 +13,30 @@ import fastdivert as fd
 from fastdivert.enums import Layer
 from tests.live.namespaces import Namespace
 
-CAUSES = ("queue_length", "queue_size", "queue_time", "oversize", "memory", "flag", "passed_by",
-          "unreadable")
+CAUSES = (
+    "queue_length",
+    "queue_size",
+    "queue_time",
+    "oversize",
+    "memory",
+    "flag",
+    "passed_by",
+    "unreadable",
+)
 
 
 class Pump:
     """Takes what matches, and puts it back, until it is stopped."""
 
-    def __init__(self, programs: Path, where: Namespace, text: str,
-                 layer: Layer = Layer.NETWORK, /, **settings: int) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        where: Namespace,
+        text: str,
+        layer: Layer = Layer.NETWORK,
+        /,
+        **settings: int,
+    ) -> None:
         program = programs / f"filter-{id(self)}"
         program.write_bytes(fd.compile(text, layer).program.to_bytes())
         words = [f"{name}={value}" for name, value in settings.items()]
@@ -58,5 +73,7 @@ class Pump:
 
 def conserves(counted: dict[str, Any]) -> bool:
     """Nothing vanished: all that matched was queued or dropped for a cause."""
-    return bool(counted["matched"] == counted["queued"] + sum(counted["dropped"].values())
-                and counted["queued"] == counted["taken"])
+    return bool(
+        counted["matched"] == counted["queued"] + sum(counted["dropped"].values())
+        and counted["queued"] == counted["taken"]
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
@@ -47,8 +49,12 @@ class Command:
 
 @contextlib.contextmanager
 def running(where: Namespace, *arguments: object) -> Iterator[Command]:
-    process = subprocess.Popen([*COMMAND, *map(str, arguments), "--netns", where.name], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments), "--netns", where.name],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert process.stderr is not None
         ready = process.stderr.readline()
@@ -61,8 +67,13 @@ def running(where: Namespace, *arguments: object) -> Iterator[Command]:
 
 def fastdivert(where: Namespace, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A command from its start to its end, inside of the namespace."""
-    return subprocess.run(where.command(*COMMAND, *map(str, arguments)), text=True,
-                          capture_output=True, timeout=60, check=False)
+    return subprocess.run(
+        where.command(*COMMAND, *map(str, arguments)),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 # ---- dump --------------------------------------------------------------------
@@ -87,8 +98,9 @@ def test_dump_prints_a_line_a_packet_and_ends_at_the_count(pair: Pair, how: list
 
 def test_dump_knows_directions_protocols_and_both_versions(pair: Pair) -> None:
     left, right = pair
-    with running(right, "dump", "icmp or tcp or (icmpv6 and icmpv6.Type >= 128 and "
-                 "icmpv6.Type <= 129)") as command:
+    with running(
+        right, "dump", "icmp or tcp or (icmpv6 and icmpv6.Type >= 128 and icmpv6.Type <= 129)"
+    ) as command:
         left.run("ping", "-c", "1", HOST)
         left.run("ping", "-c", "1", HOST6)
         right.run("ping", "-c", "1", "127.0.0.1")
@@ -115,8 +127,14 @@ def test_dump_json_has_an_object_a_line(pair: Pair) -> None:
         assert abs(packet["timestamp"] / 1e9 - time.time()) < 60
         del packet["timestamp"], packet["source_port"]
         assert packet == {
-            "interface": "wire0", "direction": "Out", "protocol": "UDP", "source": "fd00:1::1",
-            "destination": HOST6, "destination_port": 5001, "length": 98, "payload_length": 50,
+            "interface": "wire0",
+            "direction": "Out",
+            "protocol": "UDP",
+            "source": "fd00:1::1",
+            "destination": HOST6,
+            "destination_port": 5001,
+            "length": 98,
+            "payload_length": 50,
             "hop_limit": 64,
         }
 
@@ -125,16 +143,19 @@ def test_dump_json_has_an_object_a_line(pair: Pair) -> None:
 @pytest.mark.parametrize("how", [[], ["--divert"]], ids=["sniffed", "diverted"])
 def test_dump_writes_captures(pair: Pair, tmp_path: Path, name: str, how: list[str]) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            running(left, "dump", "udp", "-w", tmp_path / name, *how) as command:
+    with (
+        receiver(right, HOST) as sink,
+        running(left, "dump", "udp", "-w", tmp_path / name, *how) as command,
+    ):
         send_numbers(left, HOST, 300)
         assert received_numbers(sink) == list(range(300))
         command.end(signal.SIGTERM)
     assert command.said == ""
     assert command.complained == "300 packets, 300 matched, 0 lost\n"
     with fd.read_pcap(tmp_path / name) as reader:
-        numbers = [int.from_bytes(bytes(packet.payload[:4])) for batch in reader
-                   for packet in batch]
+        numbers = [
+            int.from_bytes(bytes(packet.payload[:4])) for batch in reader for packet in batch
+        ]
     assert numbers == list(range(300))
 
 
@@ -143,8 +164,10 @@ def test_dump_writes_to_standard_output(pair: Pair, tmp_path: Path) -> None:
     out = tmp_path / "out.pcapng"
     with receiver(right, HOST), out.open("wb") as file:
         process = subprocess.Popen(
-            [*COMMAND, "dump", "udp", "-c", "7", "-w", "-", "--netns", left.name], stdout=file,
-            stderr=subprocess.PIPE)
+            [*COMMAND, "dump", "udp", "-c", "7", "-w", "-", "--netns", left.name],
+            stdout=file,
+            stderr=subprocess.PIPE,
+        )
         assert process.stderr is not None
         process.stderr.readline()
         send_numbers(left, HOST, 7)
@@ -179,8 +202,10 @@ def test_dump_at_the_forward_layer(routed: tuple[Namespace, Namespace, Namespace
 @pytest.mark.parametrize("side", [0, 1], ids=["outbound", "inbound"])
 def test_pass_puts_back_all_that_it_takes(pair: Pair, side: int) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            running(pair[side], "pass", "udp", "--json", "--interval", 0.2) as command:
+    with (
+        receiver(right, HOST) as sink,
+        running(pair[side], "pass", "udp", "--json", "--interval", 0.2) as command,
+    ):
         send_numbers(left, HOST, 1000, pause=1e-4)
         assert received_numbers(sink) == list(range(1000))
         command.end(signal.SIGINT)
@@ -199,6 +224,30 @@ def test_pass_ends_after_its_seconds_with_a_table(pair: Pair) -> None:
     assert table[0] == ["pass:", "icmp"]
     assert ["put", "back", "4"] in table  # two requests, two replies
     assert ["time", "1.5", "s"] in table
+
+
+def test_on_a_terminal_the_counters_are_redrawn(pair: Pair) -> None:
+    left, _ = pair
+    mine, its = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "pass", "icmp", "--interval", "0.1", "--seconds", "1.5", "--netns", left.name],
+        stdout=its,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(its)
+    assert process.stderr is not None
+    process.stderr.readline()
+    left.run("ping", "-c", "2", "-i", "0.2", HOST)
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while data := os.read(mine, 4096):
+            seen += data
+    os.close(mine)
+    assert (process.wait(10), process.stderr.read()) == (0, b"")
+    process.stderr.close()
+    assert seen.count(b"put back") > 3
+    assert b"\x1b[" in seen
 
 
 def test_pass_with_the_whole_of_tcp_going_through_it(pair: Pair) -> None:
@@ -225,8 +274,12 @@ def test_drop_drops_until_it_ends(pair: Pair) -> None:
 
 def test_top_names_conversations_by_their_bytes(pair: Pair) -> None:
     left, right = pair
-    with receiver(right, HOST), receiver(right, HOST6), receiver(right, HOST, 5002), \
-            running(left, "top", "udp", "--json") as command:
+    with (
+        receiver(right, HOST),
+        receiver(right, HOST6),
+        receiver(right, HOST, 5002),
+        running(left, "top", "udp", "--json") as command,
+    ):
         send_numbers(left, HOST, 100, size=972)
         send_numbers(left, HOST6, 100, size=452)
         send_numbers(left, HOST, 10, size=72, port=5002)
@@ -242,8 +295,10 @@ def test_top_names_conversations_by_their_bytes(pair: Pair) -> None:
 
 def test_top_counts_both_directions_as_one_conversation_or_apart(pair: Pair) -> None:
     left, _ = pair
-    for by, names in (("conversation", ["ICMP 10.1.0.1 - 10.1.0.2"]),
-                      ("source", ["10.1.0.1", HOST])):
+    for by, names in (
+        ("conversation", ["ICMP 10.1.0.1 - 10.1.0.2"]),
+        ("source", ["10.1.0.1", HOST]),
+    ):
         with running(left, "top", "icmp", "--by", by, "--json") as command:
             left.run("ping", "-c", "1", HOST)
             time.sleep(0.2)
@@ -285,10 +340,23 @@ def test_the_doctor_names_the_capability_that_is_missing(alone: Namespace, missi
     held = {"bpf", "perfmon", "net_admin", "net_raw"} - {missing}
     kept = ",".join(["-all", *(f"+{name}" for name in sorted(held))])
     done = subprocess.run(
-        alone.command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                      f"--inh-caps={kept}", f"--ambient-caps={kept}", f"--bounding-set={kept}",
-                      *COMMAND, "doctor", "--json"),
-        text=True, capture_output=True, timeout=60, check=False)
+        alone.command(
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            f"--inh-caps={kept}",
+            f"--ambient-caps={kept}",
+            f"--bounding-set={kept}",
+            *COMMAND,
+            "doctor",
+            "--json",
+        ),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     if "Permission denied" in done.stderr:
         pytest.skip("the checkout is not readable by others")
     report = json.loads(done.stdout)

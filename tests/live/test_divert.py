@@ -47,8 +47,10 @@ def test_order_is_kept_where_two_ways_back_mix(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_loopback_datagrams_are_seen_once(programs: Path, alone: Namespace, host: str) -> None:
-    with receiver(alone, host) as sink, \
-            Pump(programs, alone, "loopback and outbound and udp", **ROOM) as pump:
+    with (
+        receiver(alone, host) as sink,
+        Pump(programs, alone, "loopback and outbound and udp", **ROOM) as pump,
+    ):
         send_numbers(alone, host, 2000, pause=1e-5)
         assert received_numbers(sink) == list(range(2000))
         counted = pump.stop()
@@ -88,9 +90,7 @@ def test_a_stream_is_whole_on_loopback(
 
 
 @pytest.mark.parametrize("host", ["10.1.0.2", "fd00:1::2"])
-def test_icmp_and_fragments(
-    programs: Path, pair: tuple[Namespace, Namespace], host: str
-) -> None:
+def test_icmp_and_fragments(programs: Path, pair: tuple[Namespace, Namespace], host: str) -> None:
     left, _ = pair
     with Pump(programs, left, "icmp or icmpv6 or fragment", **ROOM) as pump:
         out = left.run("ping", "-c", "20", "-i", "0.01", "-s", "4000", host)
@@ -120,8 +120,11 @@ class TestForwarding:
         self, programs: Path, routed: tuple[Namespace, Namespace, Namespace], host: str
     ) -> None:
         left, router, right = routed
-        with Pump(programs, router, "udp", Layer.NETWORK_FORWARD, **ROOM) as forward, \
-                Pump(programs, router, "udp", **ROOM) as local, receiver(right, host) as sink:
+        with (
+            Pump(programs, router, "udp", Layer.NETWORK_FORWARD, **ROOM) as forward,
+            Pump(programs, router, "udp", **ROOM) as local,
+            receiver(right, host) as sink,
+        ):
             send_numbers(left, host, 2000)
             assert received_numbers(sink) == list(range(2000))
             forwarded, seen = forward.stop(), local.stop()

@@ -124,8 +124,10 @@ def test_the_bad_network_delays(pair: Pair) -> None:
 
 def test_the_bad_network_loses_the_share_asked_for(pair: Pair) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            running(left, "delay_loss.py", "5", "0.3", "5", "outbound and udp") as example:
+    with (
+        receiver(right, HOST) as sink,
+        running(left, "delay_loss.py", "5", "0.3", "5", "outbound and udp") as example,
+    ):
         send_numbers(left, HOST, 2000, pause=1e-4)
         delivered = received_numbers(sink)
         said = example.stop()

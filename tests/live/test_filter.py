@@ -40,8 +40,18 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
 def ifindex(alone: Namespace) -> Iterator[int]:
     """A device of a namespace that this thread has entered; nobody uses it."""
     before = os.sched_getaffinity(0)
-    alone.ip("link", "add", "idle", "address", "02:00:00:00:00:01", "type", "veth",
-             "peer", "name", "other")
+    alone.ip(
+        "link",
+        "add",
+        "idle",
+        "address",
+        "02:00:00:00:00:01",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "other",
+    )
     alone.ip("link", "set", "idle", "up")
     os.sched_setaffinity(0, {min(before)})
     with alone.entered():
@@ -76,12 +86,14 @@ def test_the_emitted_filter_agrees_with_the_interpreter(
 ) -> None:
     rng = Random(f"{os.environ.get('FASTDIVERT_SEED', '0')} {layer}")
     forwards = layer is Layer.NETWORK_FORWARD
-    hook = Hook(fd.compile("true", layer).program.to_bytes(), ifindex, _ADDRESS,
-                forwarded=forwards)
+    hook = Hook(fd.compile("true", layer).program.to_bytes(), ifindex, _ADDRESS, forwarded=forwards)
     judged = {True: 0, False: 0}
     for _ in range(ROUNDS):
-        packets = [packet for _ in range(PACKETS)
-                   if _SHORTEST <= len(packet := random_packet(rng, 2500)) <= _LONGEST]
+        packets = [
+            packet
+            for _ in range(PACKETS)
+            if _SHORTEST <= len(packet := random_packet(rng, 2500)) <= _LONGEST
+        ]
         batch = fd.Batch.from_packets(packets, layer=layer)
         texts = [random_filter(rng, layer), *(likely_filter(rng, batch) for _ in range(FILTERS))]
         for text in texts:
@@ -91,16 +103,28 @@ def test_the_emitted_filter_agrees_with_the_interpreter(
     assert min(judged.values()) > sum(judged.values()) // 20, judged
 
 
-def hook_pairs(hook: Hook, core: Core, program: bytes, packets: list[bytes], rng: Random,
-               forwards: bool, judged: dict[bool, int], text: str) -> None:
+def hook_pairs(
+    hook: Hook,
+    core: Core,
+    program: bytes,
+    packets: list[bytes],
+    rng: Random,
+    forwards: bool,
+    judged: dict[bool, int],
+    text: str,
+) -> None:
     """A packet matches a program or its complement, at the time that the record tells."""
     directions = [forwards or rng.random() < 0.5 for _ in packets]
     depends_on_time = "random" in text or "timestamp" in text
     found = []
     for one in (program, complement(program)):
         hook.divert.set_program(one)
-        found.append([hook.judge(packet, egress=egress)
-                      for packet, egress in zip(packets, directions, strict=True)])
+        found.append(
+            [
+                hook.judge(packet, egress=egress)
+                for packet, egress in zip(packets, directions, strict=True)
+            ]
+        )
     for packet, matched, missed in zip(packets, *found, strict=True):
         whole = trimmed(packet)
         parsed = core.parse(whole)

@@ -25,8 +25,12 @@ def test_every_handle_sees_every_packet_once(
 ) -> None:
     left, right = pair
     with receiver(right, HOST) as sink, contextlib.ExitStack() as stack:
-        pumps = {priority: stack.enter_context(
-            Pump(programs, pair[side], "udp", priority=priority, **ROOM)) for priority in order}
+        pumps = {
+            priority: stack.enter_context(
+                Pump(programs, pair[side], "udp", priority=priority, **ROOM)
+            )
+            for priority in order
+        }
         send_numbers(left, HOST, 1000)
         assert received_numbers(sink) == list(range(1000))
         counted = {priority: pump.stop() for priority, pump in pumps.items()}
@@ -37,9 +41,11 @@ def test_the_higher_handle_comes_first_and_its_packets_are_impostors_to_the_lowe
     programs: Path, pair: tuple[Namespace, Namespace]
 ) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            Pump(programs, left, "udp and impostor", priority=-1, sniff=1, **ROOM) as lower, \
-            Pump(programs, left, "udp and not impostor", priority=1, **ROOM) as higher:
+    with (
+        receiver(right, HOST) as sink,
+        Pump(programs, left, "udp and impostor", priority=-1, sniff=1, **ROOM) as lower,
+        Pump(programs, left, "udp and not impostor", priority=1, **ROOM) as higher,
+    ):
         send_numbers(left, HOST, 500)
         assert received_numbers(sink) == list(range(500))
         assert higher.stop()["taken"] == 500
@@ -135,8 +141,17 @@ def test_l3_devices(programs: Path, pair: tuple[Namespace, Namespace]) -> None:
     left, right = pair
     try:
         for number, (side, other) in enumerate(((left, 2), (right, 1)), 1):
-            side.ip("tunnel", "add", "tunnel", "mode", "ipip", "local", f"10.1.0.{number}",
-                    "remote", f"10.1.0.{other}")
+            side.ip(
+                "tunnel",
+                "add",
+                "tunnel",
+                "mode",
+                "ipip",
+                "local",
+                f"10.1.0.{number}",
+                "remote",
+                f"10.1.0.{other}",
+            )
             side.ip("addr", "add", f"10.6.0.{number}/24", "dev", "tunnel")
             side.ip("link", "set", "tunnel", "up")
     except Exception:

@@ -17,16 +17,23 @@ HOST = "10.1.0.2"
 @pytest.mark.parametrize("side", [0, 1], ids=["outbound", "inbound"])
 @pytest.mark.parametrize(
     ("settings", "cause"),
-    [({"length": 64, "size": 32 << 20}, "queue_length"),
-     ({"length": 16384, "size": 65536}, "queue_size")],
+    [
+        ({"length": 64, "size": 32 << 20}, "queue_length"),
+        ({"length": 16384, "size": 65536}, "queue_size"),
+    ],
 )
 def test_what_does_not_fit_is_dropped_and_counted(
-    programs: Path, pair: tuple[Namespace, Namespace], side: int, settings: dict[str, int],
+    programs: Path,
+    pair: tuple[Namespace, Namespace],
+    side: int,
+    settings: dict[str, int],
     cause: str,
 ) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            Pump(programs, pair[side], "udp", stall=1000, **settings) as pump:
+    with (
+        receiver(right, HOST) as sink,
+        Pump(programs, pair[side], "udp", stall=1000, **settings) as pump,
+    ):
         send_numbers(left, HOST, 5000, size=200)
         delivered = received_numbers(sink, quiet=1.5)
         counted = pump.stop()
@@ -41,8 +48,10 @@ def test_overflow_passes_only_if_asked_for(
     programs: Path, pair: tuple[Namespace, Namespace]
 ) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            Pump(programs, left, "udp", stall=1000, length=64, **{"pass": 1}) as pump:
+    with (
+        receiver(right, HOST) as sink,
+        Pump(programs, left, "udp", stall=1000, length=64, **{"pass": 1}) as pump,
+    ):
         send_numbers(left, HOST, 3000)
         delivered = received_numbers(sink, quiet=1.5)
         counted = pump.stop()
@@ -54,8 +63,10 @@ def test_closing_gives_back_what_was_queued(
     programs: Path, pair: tuple[Namespace, Namespace]
 ) -> None:
     left, right = pair
-    with receiver(right, HOST) as sink, \
-            Pump(programs, left, "udp", stall=600, length=16384) as pump:
+    with (
+        receiver(right, HOST) as sink,
+        Pump(programs, left, "udp", stall=600, length=16384) as pump,
+    ):
         send_numbers(left, HOST, 1000)
         counted = pump.stop()
         assert received_numbers(sink) == list(range(1000))

@@ -31,7 +31,9 @@ def test_this_host_can_do_all_of_it(alone: Namespace) -> None:
 def test_without_capabilities_the_error_names_them(alone: Namespace) -> None:
     done = subprocess.run(
         alone.command(*_WITHOUT_CAPABILITIES, sys.executable, "-c", _OPEN),
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     last = done.stdout.splitlines()[-1]
     assert last.startswith("permission 1 ")

@@ -34,8 +34,16 @@ def receiver(where: Namespace, host: str, port: int = PORT) -> Iterator[socket.s
         yield made
 
 
-def send_numbers(where: Namespace, host: str, count: int, *, size: int = 32, pause: float = 0,
-                 first: int = 0, port: int = PORT) -> None:
+def send_numbers(
+    where: Namespace,
+    host: str,
+    count: int,
+    *,
+    size: int = 32,
+    pause: float = 0,
+    first: int = 0,
+    port: int = PORT,
+) -> None:
     with open_socket(where, socket.SOCK_DGRAM, host) as made:
         made.setsockopt(socket.SOL_SOCKET, 32, 64 << 20)  # SO_SNDBUFFORCE
         made.connect((host, port))
@@ -55,8 +63,9 @@ def received_numbers(made: socket.socket, *, quiet: float = 0.5) -> list[int]:
     return numbers
 
 
-def stream(client: Namespace, server: Namespace, host: str, megabytes: int,
-           port: int = PORT) -> float:
+def stream(
+    client: Namespace, server: Namespace, host: str, megabytes: int, port: int = PORT
+) -> float:
     """Sends as many MB one way; both ends see the same bytes. Returns Gbit/s."""
     listener = open_socket(server, socket.SOCK_STREAM, host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

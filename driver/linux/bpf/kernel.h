@@ -37,11 +37,17 @@
 
 enum { PACKET_HOST = 0, PACKET_BROADCAST = 1, PACKET_MULTICAST = 2, PACKET_OTHERHOST = 3 };
 enum { CHECKSUM_NONE = 0, CHECKSUM_UNNECESSARY = 1, CHECKSUM_COMPLETE = 2, CHECKSUM_PARTIAL = 3 };
-enum { SKB_GSO_TCPV4 = 1 << 0, SKB_GSO_TCP_ECN = 1 << 2, SKB_GSO_TCPV6 = 1 << 4, SKB_GSO_UDP_L4 = 1 << 17 };
+enum {
+    SKB_GSO_TCPV4 = 1 << 0,
+    SKB_GSO_TCP_ECN = 1 << 2,
+    SKB_GSO_TCPV6 = 1 << 4,
+    SKB_GSO_UDP_L4 = 1 << 17
+};
 
 #define LOOPBACK_IFINDEX 1 /* in every namespace */
 
-static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static void *(*const bpf_map_lookup_elem)(void *map,
+                                          const void *key) = (void *)BPF_FUNC_map_lookup_elem;
 static uint64_t (*const bpf_ktime_get_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static uint32_t (*const bpf_get_smp_processor_id)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 static long (*const bpf_skb_load_bytes)(const void *skb, uint32_t offset, void *to,
@@ -62,7 +68,8 @@ static int64_t (*const bpf_csum_diff)(const void *from, uint32_t from_size, cons
                                       uint32_t to_size, uint32_t seed) = (void *)BPF_FUNC_csum_diff;
 static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size,
                                           uint64_t flags) = (void *)BPF_FUNC_ringbuf_reserve;
-static void (*const bpf_ringbuf_discard)(void *data, uint64_t flags) = (void *)BPF_FUNC_ringbuf_discard;
+static void (*const bpf_ringbuf_discard)(void *data,
+                                         uint64_t flags) = (void *)BPF_FUNC_ringbuf_discard;
 static long (*const bpf_probe_read_kernel)(void *to, uint32_t size,
                                            const void *from) = (void *)BPF_FUNC_probe_read_kernel;
 
@@ -87,11 +94,10 @@ struct skb_shared_info {
 /* A bit-field: which byte, and which bits of it, are the running kernel's
  * business too. (Fields of one byte at most, which all of ours are.) */
 enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT = 4, FIELD_RSHIFT = 5 };
-#define READ_BITS(field, base)                                                     \
-    ((uint64_t) * (const uint8_t *)((const uint8_t *)(base) +                                  \
-                                    __builtin_preserve_field_info(field,           \
-                                                                  FIELD_BYTE_OFFSET))          \
-         << __builtin_preserve_field_info(field, FIELD_LSHIFT) >>                  \
+#define READ_BITS(field, base)                                                             \
+    ((uint64_t)*(const uint8_t *)((const uint8_t *)(base) +                                \
+                                  __builtin_preserve_field_info(field, FIELD_BYTE_OFFSET)) \
+         << __builtin_preserve_field_info(field, FIELD_LSHIFT) >>                          \
      __builtin_preserve_field_info(field, FIELD_RSHIFT))
 
 /* Functions of the kernel, resolved by name. */

@@ -23,8 +23,7 @@ INLINE struct fd_descriptor *finish(struct __sk_buff *skb, const struct fd_live_
 }
 
 /* FD_DROP_COUNT: queued. */
-INLINE unsigned record(struct __sk_buff *skb, struct fd_live_packet *packet,
-                       struct queue *queue)
+INLINE unsigned record(struct __sk_buff *skb, struct fd_live_packet *packet, struct queue *queue)
 {
     uint32_t l2 = packet->l2_length;
     uint32_t captured = packet->captured;

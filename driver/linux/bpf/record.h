@@ -93,8 +93,8 @@ INLINE enum fd_drop make_room(struct queue *queue, uint32_t count, uint64_t size
         return FD_DROP_MEMORY;
     if (size > config.byte_size)
         return FD_DROP_OVERSIZE;
-    uint64_t queue_length = clamp(READ_ONCE(queue->header->queue_length), FD_QUEUE_LENGTH_MIN,
-                                  config.descriptor_count);
+    uint64_t queue_length =
+        clamp(READ_ONCE(queue->header->queue_length), FD_QUEUE_LENGTH_MIN, config.descriptor_count);
     uint64_t queue_size =
         clamp(READ_ONCE(queue->header->queue_size), FD_QUEUE_SIZE_MIN, config.byte_size);
     enum fd_drop drop = refusal(producer, count, size, queue_length, queue_size);

@@ -231,8 +231,7 @@ INLINE unsigned record_super(struct __sk_buff *skb, struct fd_live_packet *packe
     bpf_iter_num_destroy(&turns);
     /* Every record counts as a match, so that what was matched is what was
      * queued and what was dropped. */
-    queue->producer->counters.matched +=
-        queue->producer->counters.queued - queued - (good ? 1 : 0);
+    queue->producer->counters.matched += queue->producer->counters.queued - queued - (good ? 1 : 0);
     publish(queue);
     return good ? FD_DROP_COUNT : FD_DROP_UNREADABLE;
 }

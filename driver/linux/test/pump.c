@@ -33,13 +33,13 @@ static void on_signal(int number)
 
 struct settings {
     long layer, priority, length, size, sniff, discard, pass, captures;
-    long batch;      /* most packets taken at once */
-    long hold;       /* microseconds to sit on every batch */
-    long reinject;   /* 0: what is taken is lost */
-    long spin;       /* polls before it sleeps */
-    long stall;      /* milliseconds before the first packet is taken */
+    long batch;    /* most packets taken at once */
+    long hold;     /* microseconds to sit on every batch */
+    long reinject; /* 0: what is taken is lost */
+    long spin;     /* polls before it sleeps */
+    long stall;    /* milliseconds before the first packet is taken */
     long milliseconds;
-    long socket;     /* put everything back by socket */
+    long socket; /* put everything back by socket */
 };
 
 static int parse_settings(int count, char **texts, struct settings *settings)
@@ -47,13 +47,20 @@ static int parse_settings(int count, char **texts, struct settings *settings)
     const struct {
         const char *name;
         long *value;
-    } known[] = {{"priority", &settings->priority}, {"length", &settings->length},
-                 {"size", &settings->size},         {"sniff", &settings->sniff},
-                 {"discard", &settings->discard},   {"pass", &settings->pass},
-                 {"captures", &settings->captures}, {"batch", &settings->batch},
-                 {"hold", &settings->hold},         {"reinject", &settings->reinject},
-                 {"spin", &settings->spin},         {"stall", &settings->stall},
-                 {"milliseconds", &settings->milliseconds}, {"socket", &settings->socket}};
+    } known[] = {{"priority", &settings->priority},
+                 {"length", &settings->length},
+                 {"size", &settings->size},
+                 {"sniff", &settings->sniff},
+                 {"discard", &settings->discard},
+                 {"pass", &settings->pass},
+                 {"captures", &settings->captures},
+                 {"batch", &settings->batch},
+                 {"hold", &settings->hold},
+                 {"reinject", &settings->reinject},
+                 {"spin", &settings->spin},
+                 {"stall", &settings->stall},
+                 {"milliseconds", &settings->milliseconds},
+                 {"socket", &settings->socket}};
 
     for (int i = 0; i < count; i++) {
         const char *equals = strchr(texts[i], '=');
@@ -108,8 +115,7 @@ static uint32_t take(struct tap *tap, uint32_t most)
         uint32_t first;
         for (uint32_t i = 0; i < tap->count; i++)
             if (fd_consumer_waiting(&tap->consumers[i]) != 0 &&
-                (oldest == NULL ||
-                 front(&tap->consumers[i])->timestamp < front(oldest)->timestamp))
+                (oldest == NULL || front(&tap->consumers[i])->timestamp < front(oldest)->timestamp))
                 oldest = &tap->consumers[i];
         if (oldest == NULL ||
             fd_consumer_take(oldest, 1, INT64_MIN, &tap->records[taken], &first) == 0)
@@ -155,8 +161,8 @@ static void count(struct tally *tally, const struct tap *tap, uint32_t number)
         tally->bytes += descriptor->captured;
         tally->super += descriptor->captured > 65535 + 40;
         tally->gso += descriptor->gso_size != 0;
-        tally->partial += (descriptor->flags & (FD_FLAG_TCP_CHECKSUM_PARTIAL |
-                                                FD_FLAG_UDP_CHECKSUM_PARTIAL)) != 0;
+        tally->partial += (descriptor->flags &
+                           (FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL)) != 0;
         tally->late += descriptor->timestamp < tally->last;
         tally->last = descriptor->timestamp;
     }
@@ -237,26 +243,23 @@ static void report(struct fd_live *live, const struct tally *tally)
                  (unsigned long long)tally->super, (unsigned long long)tally->gso,
                  (unsigned long long)tally->partial, (unsigned long long)tally->late,
                  (unsigned long long)tally->waits);
-    (void)printf("\"seen\": %llu, \"matched\": %llu, \"queued\": %llu, \"malformed\": %llu, "
-                 "\"doorbells\": %llu, \"dropped\": [",
-                 (unsigned long long)stats.producer.seen,
-                 (unsigned long long)stats.producer.matched,
-                 (unsigned long long)stats.producer.queued,
-                 (unsigned long long)stats.producer.malformed,
-                 (unsigned long long)stats.producer.doorbells);
+    (void)printf(
+        "\"seen\": %llu, \"matched\": %llu, \"queued\": %llu, \"malformed\": %llu, "
+        "\"doorbells\": %llu, \"dropped\": [",
+        (unsigned long long)stats.producer.seen, (unsigned long long)stats.producer.matched,
+        (unsigned long long)stats.producer.queued, (unsigned long long)stats.producer.malformed,
+        (unsigned long long)stats.producer.doorbells);
     for (unsigned i = 0; i < FD_DROP_COUNT; i++)
         (void)printf("%s%llu", i ? ", " : "", (unsigned long long)stats.producer.dropped[i]);
-    (void)printf("], \"restored\": %llu, \"turned\": %llu, \"routed\": %llu, \"foreign\": %llu, "
-                 "\"stray\": %llu, \"super\": %llu, \"interfaces\": %u, \"user\": %.3f, "
-                 "\"system\": %.3f}\n",
-                 (unsigned long long)stats.way_back.restored,
-                 (unsigned long long)stats.way_back.turned,
-                 (unsigned long long)stats.way_back.routed,
-                 (unsigned long long)stats.way_back.foreign,
-                 (unsigned long long)stats.way_back.stray,
-                 (unsigned long long)stats.way_back.super, stats.interfaces,
-                 (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
-                 (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6);
+    (void)printf(
+        "], \"restored\": %llu, \"turned\": %llu, \"routed\": %llu, \"foreign\": %llu, "
+        "\"stray\": %llu, \"super\": %llu, \"interfaces\": %u, \"user\": %.3f, "
+        "\"system\": %.3f}\n",
+        (unsigned long long)stats.way_back.restored, (unsigned long long)stats.way_back.turned,
+        (unsigned long long)stats.way_back.routed, (unsigned long long)stats.way_back.foreign,
+        (unsigned long long)stats.way_back.stray, (unsigned long long)stats.way_back.super,
+        stats.interfaces, (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
+        (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6);
 }
 
 static int attach_consumers(struct tap *tap, const struct fd_queues *queues)
@@ -278,8 +281,8 @@ int main(int count, char **texts)
 {
     static struct tap tap;
     static struct fd_program program;
-    struct settings settings = {.length = 4096, .size = 4 << 20, .captures = 1, .batch = 256,
-                                .reinject = 1, .spin = 200};
+    struct settings settings = {
+        .length = 4096, .size = 4 << 20, .captures = 1, .batch = 256, .reinject = 1, .spin = 200};
     struct fd_error error = {0};
     struct tally tally = {0};
     struct sigaction action = {.sa_handler = on_signal};

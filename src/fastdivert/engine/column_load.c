@@ -176,8 +176,7 @@ static int load_value(const struct fd_rows *rows, uint32_t row, unsigned field, 
         rows->records[row].captured,
         &rows->parsed[row],
     };
-    if (fd_is_network(rows->layer) && rows->parsed[row].headers == 0 &&
-        field != FD_FIELD_TIMESTAMP)
+    if (fd_is_network(rows->layer) && rows->parsed[row].headers == 0 && field != FD_FIELD_TIMESTAMP)
         return 0;
     return fd_field_load(field, index, rows->layer, &subject, value);
 }
