@@ -21,16 +21,23 @@ def as_nobody(*arguments):
     """A command without any privilege: as it is if that is how the tests run."""
     drop = ()
     if os.geteuid() == 0:
-        drop = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                "--bounding-set=-all")
+        drop = (
+            "setpriv",
+            f"--reuid={NOBODY}",
+            f"--regid={NOBODY}",
+            "--clear-groups",
+            "--bounding-set=-all",
+        )
         if shutil.which("setpriv") is None:
             pytest.skip("setpriv is not installed")
-        readable = subprocess.run([*drop, sys.executable, "-c", "import fastdivert"],
-                                  capture_output=True, check=False)
+        readable = subprocess.run(
+            [*drop, sys.executable, "-c", "import fastdivert"], capture_output=True, check=False
+        )
         if readable.returncode != 0:
             pytest.skip("the checkout is not readable by others")
-    return subprocess.run([*drop, *COMMAND, *arguments], capture_output=True, text=True,
-                          timeout=60, check=False)
+    return subprocess.run(
+        [*drop, *COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @needs_linux
@@ -65,8 +72,13 @@ def test_a_user_namespace_is_told():
     namespace = ("unshare", "--user", "--map-root-user")
     if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("user namespaces are not allowed here")
-    done = subprocess.run([*namespace, *COMMAND, "doctor", "--json"], capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*namespace, *COMMAND, "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert done.returncode == 1
     assert checks["capabilities"]["result"] == "ok"  # as seen from inside
@@ -133,8 +145,10 @@ def test_lockdown(monkeypatch, state, result):
     assert bool(check.cure) == (result is Result.FAILED)
 
 
-@pytest.mark.parametrize(("state", "result"), [(None, Result.SKIPPED), ("1", Result.OK),
-                                              ("2", Result.OK), ("0", Result.FAILED)])
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [(None, Result.SKIPPED), ("1", Result.OK), ("2", Result.OK), ("0", Result.FAILED)],
+)
 def test_the_kernel_must_compile_programs(monkeypatch, state, result):
     monkeypatch.setattr(doctor, "_setting", lambda path: state)
     assert doctor._compiler().result is result

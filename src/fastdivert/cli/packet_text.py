@@ -18,8 +18,12 @@ _PROTOCOLS: Final = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "
 #: TCP's flags in tcpdump's order and letters, by bit; the dot is an ACK.
 _TCP_FLAGS: Final = ((0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x20, "U"), (0x10, "."))
 
-_ECHO: Final = {("ICMP", 8): "request", ("ICMP", 0): "reply", ("ICMPv6", 128): "request",
-                ("ICMPv6", 129): "reply"}
+_ECHO: Final = {
+    ("ICMP", 8): "request",
+    ("ICMP", 0): "reply",
+    ("ICMPv6", 128): "request",
+    ("ICMPv6", 129): "reply",
+}
 
 #: Columns of a batch that only packets with the field have.
 _COLUMNS: Final = {

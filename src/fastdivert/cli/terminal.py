@@ -139,9 +139,7 @@ def table(title: str, rows: Iterable[tuple[str, ...]], heads: Sequence[str] = ()
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(
-        title=Text(title), title_justify="left", box=box.SIMPLE, show_header=bool(heads)
-    )
+    made = Table(title=Text(title), title_justify="left", box=box.SIMPLE, show_header=bool(heads))
     for number, head in enumerate(heads or ("", "")):
         made.add_column(Text(head), justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:

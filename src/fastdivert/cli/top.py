@@ -25,9 +25,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "at the end, over all the time. Packets are copied, and go on. Ctrl-C ends it.",
     )
     live.add_filter(parser)
-    parser.add_argument(
-        "--by", choices=KINDS, default="conversation", help="default: conversation"
-    )
+    parser.add_argument("--by", choices=KINDS, default="conversation", help="default: conversation")
     parser.add_argument("-n", "--most", type=count, default=20, metavar="N", help="default: 20")
     live.add_seconds(parser)
     live.add_json_lines(parser)
@@ -72,8 +70,7 @@ def _show(session: live.Session, talkers: Talkers, arguments: argparse.Namespace
             talkers.look()
             took = _collect(session, talkers, arguments.interval)
             rows = [
-                _row(one, one.recent / took)
-                for one in talkers.most(arguments.most, recent=True)
+                _row(one, one.recent / took) for one in talkers.most(arguments.most, recent=True)
             ]
             display.update(table(f"top: {arguments.filter}", rows, heads))
         lost = _finish(session, talkers)
