@@ -16,12 +16,17 @@ from benchmarks.live.works import SHORT, WHOLE, WORKS, Results
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
-    parser.add_argument("works", nargs="*", metavar="WORK",
-                        help=f"only these of: {', '.join(WORKS)}")
-    parser.add_argument("--short", action="store_true",
-                        help="everything once, for a moment: does it still run? No numbers")
-    parser.add_argument("--write", action="store_true",
-                        help="put the tables into benchmarks/live/README.md")
+    parser.add_argument(
+        "works", nargs="*", metavar="WORK", help=f"only these of: {', '.join(WORKS)}"
+    )
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="everything once, for a moment: does it still run? No numbers",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables into benchmarks/live/README.md"
+    )
     options = parser.parse_args()
     if unknown := set(options.works) - WORKS.keys():
         parser.error(f"there is no work {', '.join(sorted(unknown))}")

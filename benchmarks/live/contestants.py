@@ -52,8 +52,14 @@ def undiverted(job: Job) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fastdivert(job: Job) -> Iterator[Program]:
-    options = {"filter": job.filter, "sniffs": job.sniffs, "queue_length": LENGTH,
-               "queue_size": SIZE, "forwarded": job.path.direction == "forward", **job.options}
+    options = {
+        "filter": job.filter,
+        "sniffs": job.sniffs,
+        "queue_length": LENGTH,
+        "queue_size": SIZE,
+        "forwarded": job.path.direction == "forward",
+        **job.options,
+    }
     with Program(job.path.diverter, python("ours", options), job.core) as program:
         yield program
 
@@ -68,8 +74,11 @@ def fastdivert_editing(job: Job) -> Iterator[Program]:
 @contextlib.contextmanager
 def pydivert(job: Job) -> Iterator[Program]:
     _need("pydivert")
-    options = {"filter": job.filter, "sniffs": job.sniffs,
-               "forwarded": job.path.direction == "forward"}
+    options = {
+        "filter": job.filter,
+        "sniffs": job.sniffs,
+        "forwarded": job.path.direction == "forward",
+    }
     with Program(job.path.diverter, python("pydivert_peer", options), job.core) as program:
         yield program
 
@@ -110,8 +119,11 @@ DIVERTERS: dict[str, Contestant] = {
     "NetfilterQueue": netfilterqueue,
     "pydivert 4": pydivert,
 }
-SNIFFERS: dict[str, Contestant] = {OURS: fastdivert, "libpcap in C": libpcap,
-                                   "pydivert 4": pydivert}
+SNIFFERS: dict[str, Contestant] = {
+    OURS: fastdivert,
+    "libpcap in C": libpcap,
+    "pydivert 4": pydivert,
+}
 
 
 @contextlib.contextmanager
@@ -121,8 +133,17 @@ def _rule(job: Job, queue: int) -> Iterator[None]:
     if table is None:
         raise SkippedError("iptables-legacy is not installed")
     host = job.path.diverter
-    rule = [_CHAINS[job.path.direction], "-p", job.protocol, "--dport", str(PORT), "-j",
-            "NFQUEUE", "--queue-num", str(queue)]
+    rule = [
+        _CHAINS[job.path.direction],
+        "-p",
+        job.protocol,
+        "--dport",
+        str(PORT),
+        "-j",
+        "NFQUEUE",
+        "--queue-num",
+        str(queue),
+    ]
     host.run(table, "-A", *rule)
     try:
         yield

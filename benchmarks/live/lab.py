@@ -44,13 +44,14 @@ class Lab:
 
     def path(self, direction: Direction) -> Path:
         if direction == "inbound":
-            return Path(self.left, self.right, "10.1.0.1", "10.1.0.2", self.right, direction,
-                        "wire1")
+            return Path(
+                self.left, self.right, "10.1.0.1", "10.1.0.2", self.right, direction, "wire1"
+            )
         if direction == "outbound":
-            return Path(self.left, self.right, "10.1.0.1", "10.1.0.2", self.left, direction,
-                        "wire0")
-        return Path(self.left, self.far, "10.2.0.1", "10.3.0.2", self.router, direction,
-                    "near")
+            return Path(
+                self.left, self.right, "10.1.0.1", "10.1.0.2", self.left, direction, "wire0"
+            )
+        return Path(self.left, self.far, "10.2.0.1", "10.3.0.2", self.router, direction, "near")
 
     def loopback(self) -> Path:
         return Path(self.alone, self.alone, "127.0.0.1", "127.0.0.1", self.alone, "outbound", "lo")
@@ -59,8 +60,9 @@ class Lab:
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
     with contextlib.ExitStack() as stack:
-        hosts = [stack.enter_context(_host(name)) for name in
-                 ("left", "right", "router", "far", "alone")]
+        hosts = [
+            stack.enter_context(_host(name)) for name in ("left", "right", "router", "far", "alone")
+        ]
         left, right, router, far, _ = hosts
         join(left, "wire0", right, "wire1", 1)
         join(left, "wire2", router, "near", 2)
@@ -79,9 +81,13 @@ def _host(role: str) -> Iterator[Namespace]:
     ip("netns", "add", host.name)
     try:
         host.ip("link", "set", "lo", "up")
-        host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0",
-                 "net.ipv6.conf.default.router_solicitations=0",
-                 "net.ipv6.conf.default.accept_dad=0")
+        host.run(
+            "sysctl",
+            "-qw",
+            "net.ipv6.conf.all.disable_ipv6=0",
+            "net.ipv6.conf.default.router_solicitations=0",
+            "net.ipv6.conf.default.accept_dad=0",
+        )
         yield host
     finally:
         ip("netns", "del", host.name)

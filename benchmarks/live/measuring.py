@@ -13,8 +13,9 @@ from benchmarks.live.program import Program, built
 Figures = dict[str, float]
 
 
-def datagrams(job: Job, diverter: Contestant, *, size: int, rate: int,
-              seconds: float, quiet: float) -> Figures:
+def datagrams(
+    job: Job, diverter: Contestant, *, size: int, rate: int, seconds: float, quiet: float
+) -> Figures:
     """UDP packets of size bytes of IP, at a rate (0: as fast as it goes).
 
     Afterwards, quiet seconds of silence say that nothing more will arrive.
@@ -88,8 +89,11 @@ def latency(job: Job, diverter: Contestant, *, count: int, pause: int) -> Figure
         with Program(path.sender, ping, SENDER) as client:
             trips = client.wait(60)
         seen = program.result() if program else None
-    figures = {"p50": trips["p50"], "p99": trips["p99"],
-               "lost": 1 - trips["packets"] / trips["sent"]}
+    figures = {
+        "p50": trips["p50"],
+        "p99": trips["p99"],
+        "lost": 1 - trips["packets"] / trips["sent"],
+    }
     if seen is not None:
         figures["seen"] = seen["packets"] / trips["sent"]
     return figures

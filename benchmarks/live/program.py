@@ -60,13 +60,19 @@ class Program:
     Raises SkippedError if it ends before it is ready: its last line of complaint is the reason.
     """
 
-    def __init__(self, where: Namespace, command: list[str], core: int | None, *,
-                 patience: float = 20) -> None:
+    def __init__(
+        self, where: Namespace, command: list[str], core: int | None, *, patience: float = 20
+    ) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         with where.entered():
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
-                                            stdout=subprocess.PIPE, stderr=self._errors,
-                                            cwd=_ROOT)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                cwd=_ROOT,
+            )
         if core is not None:
             cores = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(self.process.pid, {cores[core % len(cores)]})
@@ -120,6 +126,10 @@ class Program:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.end()

@@ -121,13 +121,17 @@ def _compare(results: Results) -> None:
 def _table(cases: Cases, columns: tuple[Column, ...]) -> str:
     alone = all(list(contestants) == [OURS] for contestants in cases.values())
     heads = ["", *([] if alone else ["who"]), *(column.title for column in columns)]
-    lines = ["| " + " | ".join(heads) + " |",
-             "|---" * (1 if alone else 2) + "|---:" * len(columns) + "|"]
+    lines = [
+        "| " + " | ".join(heads) + " |",
+        "|---" * (1 if alone else 2) + "|---:" * len(columns) + "|",
+    ]
     for case, contestants in cases.items():
         for name, figures in contestants.items():
             who = [] if alone else [f"**{name}**" if name == OURS else name]
-            cells = [column.text(figures[column.key]) if column.key in figures else ""
-                     for column in columns]
+            cells = [
+                column.text(figures[column.key]) if column.key in figures else ""
+                for column in columns
+            ]
             lines.append("| " + " | ".join([case, *who, *cells]) + " |")
             case = "" if not alone else case
     return "\n".join(lines)
@@ -145,18 +149,28 @@ def _budgets(results: Results) -> str:
     for peer, least in (("pydivert 4", 20.0), ("NFQUEUE in C", 4.0)):
         if peer in inbound:
             times = ours["delivered"] / max(1.0, inbound[peer]["delivered"])
-            line(f"64 B inbound, packets/s beside {peer}", f"{least:g}x", f"{times:.1f}x",
-                 times >= least)
+            line(
+                f"64 B inbound, packets/s beside {peer}",
+                f"{least:g}x",
+                f"{times:.1f}x",
+                times >= least,
+            )
     line("64 B inbound, CPU", "1,200 ns", f"{ours['cpu']:,.0f} ns", ours["cpu"] <= 1200)
     for case, contestants in results.figures["bulk TCP"].items():
         figures = contestants[OURS]
-        line(f"bulk TCP, {case}", "70 %, every byte",
-             f"{100 * figures['share']:.0f} %, {100 * figures['bytes_seen']:.1f} % of the bytes",
-             figures["share"] >= 0.7 and figures["bytes_seen"] >= 1)
+        line(
+            f"bulk TCP, {case}",
+            "70 %, every byte",
+            f"{100 * figures['share']:.0f} %, {100 * figures['bytes_seen']:.1f} % of the bytes",
+            figures["share"] >= 0.7 and figures["bytes_seen"] >= 1,
+        )
     fastest = list(results.figures["sniff"].values())[-1][OURS]
-    line("sniff at 1,000,000/s", "400 ns, all seen",
-         f"{fastest['cpu']:,.0f} ns, {_percent(fastest['seen'])} % of {fastest['offered']:,.0f}/s",
-         fastest["cpu"] <= 400 and fastest["seen"] >= 1)
+    line(
+        "sniff at 1,000,000/s",
+        "400 ns, all seen",
+        f"{fastest['cpu']:,.0f} ns, {_percent(fastest['seen'])} % of {fastest['offered']:,.0f}/s",
+        fastest["cpu"] <= 400 and fastest["seen"] >= 1,
+    )
     idle = results.figures["latency"]["1 ms apart"]
     for name, most in ((OURS, 60), (f"{OURS}, busy_poll", 5)):
         added = idle[name]["added"] / 1e3

@@ -27,8 +27,14 @@ def main() -> None:
         packet.accept()
 
     queue = NetfilterQueue()
-    queue.bind(options["queue"], judge, max_len=options["length"], mode=COPY_PACKET,
-               range=0xFFFF, sock_len=_SOCKET)
+    queue.bind(
+        options["queue"],
+        judge,
+        max_len=options["length"],
+        mode=COPY_PACKET,
+        range=0xFFFF,
+        sock_len=_SOCKET,
+    )
     before = running.cpu()
     print("ready", flush=True)
     while True:

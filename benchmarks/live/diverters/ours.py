@@ -30,8 +30,14 @@ def main() -> None:
                 handle.send(batch)
             del batch
         used = running.cpu() - before
-        running.report(packets=packets, bytes=size, batches=batches, touched=touched, cpu=used,
-                       counters=handle.stats())
+        running.report(
+            packets=packets,
+            bytes=size,
+            batches=batches,
+            touched=touched,
+            cpu=used,
+            counters=handle.stats(),
+        )
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def main() -> None:
             if not flags:
                 handle.send(packet)
         used = running.cpu() - before
-        running.report(packets=packets, bytes=size, touched=touched, cpu=used,
-                       counters=handle.stats())
+        running.report(
+            packets=packets, bytes=size, touched=touched, cpu=used, counters=handle.stats()
+        )
 
 
 if __name__ == "__main__":
