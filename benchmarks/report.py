@@ -46,7 +46,7 @@ BUDGETS = (
 def render(data: dict[str, Any], load: float, *, best: bool = False) -> str:
     """Everything between the markers; of medians, or of the fastest rounds."""
     results = _collect(data, "best_ns_per_packet" if best else "ns_per_packet")
-    parts = [_machine(data, load), "### Budgets\n\n" + _budgets(results)]
+    parts = [machine_table(data, load), "### Budgets\n\n" + _budgets(results)]
     parts += [f"### {work[0].upper()}{work[1:]}\n\n{_table(results[work])}" for work in results]
     return "\n\n".join(parts)
 
@@ -67,7 +67,7 @@ def _collect(data: dict[str, Any], figure: str) -> Results:
     return results
 
 
-def _machine(data: dict[str, Any], load: float) -> str:
+def machine_table(data: dict[str, Any], load: float) -> str:
     compiler = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=False)
     rows = {
         "date": datetime.date.fromisoformat(data["datetime"][:10]).isoformat(),

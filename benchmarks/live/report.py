@@ -90,7 +90,7 @@ def render(results: Results, load: float) -> str:
     """Everything between the markers."""
     _compare(results)
     now = {"datetime": datetime.datetime.now().isoformat()}
-    parts = [report._machine(now, load)]
+    parts = [report.machine_table(now, load)]
     if {"divert, inbound", "bulk TCP", "sniff", "latency"} <= results.figures.keys():
         parts.append("### Budgets\n\n" + _budgets(results))
     for work, cases in results.figures.items():

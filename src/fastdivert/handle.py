@@ -22,6 +22,8 @@ from fastdivert.filter import Filter
 from fastdivert.filter import compile as compile_filter
 from fastdivert.params import LIMITS
 
+_VERDICT_LAST = int(max(Verdict))  # numpy compares with an enum five times slower
+
 #: Packets a batch from an iterating handle has at the most, by default.
 MAX_BATCH = 1024
 
@@ -170,10 +172,10 @@ class Handle:
     def _check_batch(self, batch: Batch) -> None:
         if batch.layer != self.layer:
             raise ValueError(f"a batch of {batch.layer.name} cannot be sent at {self.layer.name}")
-        unknown = np.flatnonzero(batch.verdicts > max(Verdict))
-        if len(unknown):
-            verdict = batch.verdicts[unknown[0]]
-            raise ValueError(f"packet {unknown[0]} has verdict {verdict}; no Verdict is that")
+        verdicts = batch.verdicts
+        if verdicts.max(initial=0) > _VERDICT_LAST:
+            row = int(np.flatnonzero(verdicts > _VERDICT_LAST)[0])
+            raise ValueError(f"packet {row} has verdict {verdicts[row]}; no Verdict is that")
 
     # ---- the rest of its life ----------------------------------------------
 

@@ -65,7 +65,10 @@ def test_filters_decide_as_windivert(
     assert compared >= asked
     assert 0.05 < counts["pairs that matched"] / compared < 0.95
     filters = compared // _PACKETS + counts["filters excluded"]
-    assert counts["filters excluded"] <= 3 + filters * 0.06
+    # Some 6 % of random filters name the one field that is excluded; five standard
+    # deviations more than that is not chance.
+    excluded = filters * 0.06
+    assert counts["filters excluded"] <= 3 + excluded + 5 * excluded**0.5
     assert counts["filters compared"] > 0.5 * filters
 
 
