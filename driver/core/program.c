@@ -6,25 +6,8 @@
  */
 #include "program.h"
 
+#include "comparison.h"
 #include "value.h"
-
-/* -1, 0 or 1: value is below, at or above the test's constant. */
-static int compare(const struct fd_value *value, const struct fd_filter_test *test)
-{
-    if (value->negative != test->negative)
-        return value->negative ? -1 : 1;
-    int above = value->negative ? -1 : 1;
-    for (int i = 3; i >= 0; i--)
-        if (value->word[i] != test->constant[i])
-            return value->word[i] > test->constant[i] ? above : -above;
-    return 0;
-}
-
-/* A set of results of compare: bit 0 below, bit 1 at, bit 2 above. */
-static const uint8_t accepted[FD_OPERATOR_COUNT] = {
-    [FD_OPERATOR_EQ] = 2, [FD_OPERATOR_NE] = 5, [FD_OPERATOR_LT] = 1,
-    [FD_OPERATOR_LE] = 3, [FD_OPERATOR_GT] = 4, [FD_OPERATOR_GE] = 6,
-};
 
 static inline int holds(const struct fd_filter_test *test, unsigned layer,
                         const struct fd_subject *subject)
@@ -42,15 +25,15 @@ static inline int holds(const struct fd_filter_test *test, unsigned layer,
             order = (number > test->constant[0]) - (number < test->constant[0]);
         } else {
             struct fd_value value = {{number, second, 0, 0}, 0};
-            order = compare(&value, test);
+            order = fd_compare(&value, test);
         }
     } else {
         struct fd_value value;
         if (!fd_load_wide(field, layer, subject, &value))
             return 0;
-        order = compare(&value, test);
+        order = fd_compare(&value, test);
     }
-    return accepted[test->op] >> (order + 1) & 1;
+    return fd_accepts(test->op, order);
 }
 
 int fd_program_run(const struct fd_program *program, const struct fd_subject *subject)

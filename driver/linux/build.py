@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Builds fastdivert.linux._linux in place, and, with --tests, the C test programs.
+"""Builds the C programs of the driver's tests; setup.py builds the extension.
 
-build.py [--tests FOLDER]
+build.py --tests FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 import build_object  # noqa: E402
@@ -53,41 +50,10 @@ def build_tests(folder: Path) -> None:
         )
 
 
-def build_extension(folder: Path) -> None:
-    from Cython.Build import cythonize
-    from setuptools import Distribution, Extension
-
-    pyx = folder / "_linux.pyx"
-    shutil.copy(ROOT / "src/fastdivert/linux/_linux.pyx", pyx)
-    extension = Extension(
-        "fastdivert.linux._linux",
-        [str(pyx), *sources(folder)],
-        include_dirs=[str(HERE.parent), str(HERE)],
-        define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", None)],
-        extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden"],
-        extra_link_args=["-lpthread"],
-        py_limited_api=True,
-    )
-    modules = cythonize(
-        [extension], compiler_directives={"language_level": 3, "freethreading_compatible": True}
-    )
-    command = Distribution({"ext_modules": modules}).get_command_obj("build_ext")
-    command.build_lib, command.build_temp = str(folder / "lib"), str(folder / "temp")
-    command.ensure_finalized()
-    command.run()
-    for built in (folder / "lib/fastdivert/linux").iterdir():
-        shutil.copy(built, ROOT / "src/fastdivert/linux" / built.name)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tests", type=Path, metavar="FOLDER")
-    arguments = parser.parse_args()
-    if arguments.tests:
-        build_tests(arguments.tests)
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        build_extension(Path(folder))
+    parser.add_argument("--tests", type=Path, metavar="FOLDER", required=True)
+    build_tests(parser.parse_args().tests)
     return 0
 
 

@@ -26,7 +26,7 @@ def _missing() -> str | None:
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return "this kernel has no BTF"
     if importlib.util.find_spec("fastdivert.linux._linux") is None:
-        return "fastdivert.linux._linux is not built: run driver/linux/build.py"
+        return "fastdivert was built without the Linux driver: clang is needed"
     for tool in ("ip", "clang-19", "gcc"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"

@@ -14,7 +14,7 @@ import pytest
 from fastdivert._core import Ring
 from fastdivert.dtypes import HEADER_DTYPE
 
-pytest.importorskip("fastdivert.linux._linux", reason="run driver/linux/build.py")
+pytest.importorskip("fastdivert.linux._linux", reason="built without the Linux driver")
 
 from fastdivert.linux._linux import Divert
 

@@ -3,23 +3,7 @@
 
 #include <string.h>
 
-#include "core/hash.h"
-
-static uint32_t load_big(const uint8_t *bytes, unsigned width)
-{
-    uint16_t half;
-    uint32_t word;
-    switch (width) {
-    case 1:
-        return bytes[0];
-    case 2:
-        memcpy(&half, bytes, 2);
-        return __builtin_bswap16(half);
-    default:
-        memcpy(&word, bytes, 4);
-        return __builtin_bswap32(word);
-    }
-}
+#include "element.h"
 
 static uint32_t low_bits(unsigned bits)
 {
@@ -67,7 +51,7 @@ header_block(const struct fd_block *block, const struct fd_field *field, unsigne
         uint32_t row = block->begin + k;
         const uint8_t *base = rows->records[row].packet + (rows->parsed[row].l4_offset & transport);
         base = present[k] ? base : zeros;
-        values[k] = (load_big(base + offset, width) >> shift) & mask;
+        values[k] = (fd_element_load(base + offset, width) >> shift) & mask;
     }
 }
 
@@ -78,14 +62,9 @@ static void element_block(const struct fd_block *block, const struct fd_field *f
     for (uint32_t k = 0; k < block->count; k++) {
         const struct fd_record *record = &block->rows->records[block->begin + k];
         const struct fd_parsed *parsed = &block->rows->parsed[block->begin + k];
-        int64_t first = 0, last = record->captured;
-        if (field->source == FD_SOURCE_PAYLOAD) {
-            first = parsed->payload_offset;
-            last = first + parsed->payload_length;
-        }
-        int64_t at = index + (index < 0 ? last : first);
-        int has = present[k] && at >= first && at + field->width <= last;
-        values[k] = has ? load_big(record->packet + at, field->width) : 0;
+        int64_t at = present[k] ? fd_element_at(record, parsed, field, index) : -1;
+        int has = at >= 0;
+        values[k] = has ? fd_element_load(record->packet + at, field->width) : 0;
         present[k] = (uint8_t)-has;
     }
 }

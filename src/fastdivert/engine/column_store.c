@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/checksum.h"
+#include "element.h"
 
 #define IP_CHECKSUM_OFFSET 10u
 
@@ -17,13 +18,6 @@ struct checksum_place {
     int partial;    /* the field holds the pseudo-header's folded sum */
     int udp;
 };
-
-static uint16_t load16(const uint8_t *bytes)
-{
-    uint16_t word;
-    memcpy(&word, bytes, 2);
-    return word;
-}
 
 static struct checksum_place transport_checksum(const struct fd_rows *rows, uint32_t row)
 {
@@ -38,7 +32,7 @@ static struct checksum_place transport_checksum(const struct fd_rows *rows, uint
         place.field = l4 + 6;
         place.partial = (flags & FD_FLAG_UDP_CHECKSUM_PARTIAL) != 0;
         place.udp = 1;
-        if (load16(place.field) == 0) /* the sender computed none (RFC 768) */
+        if (fd_host16(place.field) == 0) /* the sender computed none (RFC 768) */
             place.field = NULL;
     } else if (parsed->headers & (FD_HAS(FD_HEADER_ICMP) | FD_HAS(FD_HEADER_ICMPV6))) {
         place.field = l4 + 2;
@@ -56,7 +50,7 @@ static inline __attribute__((always_inline)) uint64_t difference(uint32_t offset
     uint64_t sum = 0;
     uint32_t before, after;
     if (width == 2 && offset % 2 == 0)
-        return (uint64_t)(uint16_t)~load16(old_bytes) + load16(new_bytes);
+        return (uint64_t)(uint16_t)~fd_host16(old_bytes) + fd_host16(new_bytes);
     if (width >= 4 && offset % 2 == 0) {
         for (unsigned b = 0; b < width; b += 4) {
             memcpy(&before, old_bytes + b, 4);
@@ -79,7 +73,7 @@ static inline __attribute__((always_inline)) void adjust(const struct checksum_p
     if (memcmp(old_bytes, new_bytes, width) == 0)
         return;
     uint64_t changed = difference(offset, old_bytes, new_bytes, width);
-    uint16_t checksum = load16(place->field);
+    uint16_t checksum = fd_host16(place->field);
     if (place->partial) /* a sum, not its complement */
         checksum = fd_fold(checksum + changed);
     else
@@ -96,7 +90,7 @@ static void choose_zero(const struct fd_parsed *parsed, const uint8_t *l4, uint8
 {
     const uint8_t ones[2] = {0xff, 0xff};
     uint32_t length = parsed->payload_offset - parsed->l4_offset + parsed->payload_length;
-    if (parsed->headers & FD_HAS(FD_HEADER_ICMP) && load16(checksum) == 0 &&
+    if (parsed->headers & FD_HAS(FD_HEADER_ICMP) && fd_host16(checksum) == 0 &&
         fd_sum(l4, length) == 0)
         memcpy(checksum, ones, sizeof ones);
 }
@@ -186,23 +180,12 @@ static inline __attribute__((always_inline)) void repair(const struct fd_rows *r
         *flags &= ~(uint32_t)(FD_FLAG_TCP_CHECKSUM_VALID | FD_FLAG_UDP_CHECKSUM_VALID);
 }
 
-static inline __attribute__((always_inline)) uint32_t load_big(const uint8_t *bytes, unsigned width)
-{
-    uint32_t word;
-    if (width == 1)
-        return bytes[0];
-    if (width == 2)
-        return __builtin_bswap16(load16(bytes));
-    memcpy(&word, bytes, 4);
-    return __builtin_bswap32(word);
-}
-
 /* Puts value into the field's bits of the word at bytes. */
 static inline __attribute__((always_inline)) void
 put_bits(uint8_t *bytes, const struct fd_field *entry, uint32_t value, unsigned width)
 {
     uint32_t mask = (entry->bits >= 32 ? 0xffffffffu : (1u << entry->bits) - 1) << entry->shift;
-    uint32_t word = (load_big(bytes, width) & ~mask) | (value << entry->shift & mask);
+    uint32_t word = (fd_element_load(bytes, width) & ~mask) | (value << entry->shift & mask);
     if (width == 1) {
         bytes[0] = (uint8_t)word;
     } else if (width == 2) {
@@ -219,25 +202,13 @@ static int64_t locate(const struct fd_rows *rows, uint32_t row, const struct fd_
                       int32_t index)
 {
     const struct fd_parsed *parsed = &rows->parsed[row];
-    int64_t first = 0, last = rows->records[row].captured;
-    switch (entry->source) {
-    case FD_SOURCE_HEADER:
-        if (!(parsed->headers >> entry->header & 1))
-            return -1;
+    int has = entry->header == FD_HEADER_NONE ? parsed->headers != 0
+                                              : parsed->headers >> entry->header & 1;
+    if (!has)
+        return -1;
+    if (entry->source == FD_SOURCE_HEADER)
         return (entry->header >= FD_HEADER_ICMP ? parsed->l4_offset : 0) + entry->offset;
-    case FD_SOURCE_PAYLOAD:
-        if (!(parsed->headers >> entry->header & 1))
-            return -1;
-        first = parsed->payload_offset;
-        last = first + parsed->payload_length;
-        break;
-    default:
-        if (parsed->headers == 0)
-            return -1;
-        break;
-    }
-    int64_t at = index + (index < 0 ? last : first);
-    return at >= first && at + entry->width <= last ? at : -1;
+    return fd_element_at(&rows->records[row], parsed, entry, index);
 }
 
 /* Compiled once for each width, so that loads and stores are of one size: a

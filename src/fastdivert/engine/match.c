@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "column.h"
+#include "core/comparison.h"
+#include "core/value.h"
 
 #define NO_COLUMN 0xffffu
 
@@ -95,28 +97,10 @@ static int high_words(const struct fd_filter_test *test)
     const uint32_t *c = test->constant;
     if (test->negative)
         return 1;
-    uint32_t mapped = fd_field_table[test->field].range == FD_RANGE_IPV4 ? 0xffffu : 0;
+    uint32_t mapped = fd_second_word(test->field);
     if (c[3] != 0 || c[2] != 0)
         return -1;
     return mapped < c[1] ? -1 : mapped > c[1] ? 1 : 0;
-}
-
-static int decide(unsigned op, int comparison)
-{
-    switch (op) {
-    case FD_OPERATOR_EQ:
-        return comparison == 0;
-    case FD_OPERATOR_NE:
-        return comparison != 0;
-    case FD_OPERATOR_LT:
-        return comparison < 0;
-    case FD_OPERATOR_LE:
-        return comparison <= 0;
-    case FD_OPERATOR_GT:
-        return comparison > 0;
-    default:
-        return comparison >= 0;
-    }
 }
 
 static void compare_column(const struct column *column, unsigned op, uint32_t constant,
@@ -145,18 +129,6 @@ static void compare_column(const struct column *column, unsigned op, uint32_t co
 #undef COMPARE
 }
 
-static int compare_wide(const struct fd_filter_test *test, const struct fd_value *value)
-{
-    if (value->negative != test->negative)
-        return value->negative ? -1 : 1;
-    int sign = value->negative ? -1 : 1;
-    for (int w = 3; w >= 0; w--) {
-        if (value->word[w] != test->constant[w])
-            return value->word[w] < test->constant[w] ? -sign : sign;
-    }
-    return 0;
-}
-
 /* Timestamps and IPv6 addresses: only for the rows that came here. */
 static void test_wide(const struct fd_block *block, const struct fd_filter_test *test,
                       const uint8_t *reached, uint8_t *outcome)
@@ -171,7 +143,7 @@ static void test_wide(const struct fd_block *block, const struct fd_filter_test 
                                            rows->records[row].captured, &rows->parsed[row]};
         struct fd_value value;
         if (fd_field_load(test->field, test->index, rows->layer, &subject, &value))
-            outcome[k] = (uint8_t)-decide(test->op, compare_wide(test, &value));
+            outcome[k] = (uint8_t)-fd_accepts(test->op, fd_compare(&value, test));
     }
 }
 
@@ -191,7 +163,7 @@ static void test_block(const struct plan *plan, const struct fd_block *block, ui
     int comparison = high_words(test);
     if (comparison == 0)
         compare_column(column, test->op, test->constant[0], outcome);
-    else if (decide(test->op, comparison))
+    else if (fd_accepts(test->op, comparison))
         memcpy(outcome, column->present, FD_BLOCK);
     else
         memset(outcome, 0, FD_BLOCK);
