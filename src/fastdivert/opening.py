@@ -126,13 +126,13 @@ def _open_linux(
             f"the Linux driver does not have the {filter.layer.name} layer yet"
         )
     try:
-        from fastdivert.linux.channel import LinuxChannel
+        from fastdivert.linux.channel import open_channel
     except ModuleNotFoundError as error:
         raise NotImplementedError(
             "this build of fastdivert comes without the Linux driver; it is built where clang "
             "is, and driver='replay' works without"
         ) from error
-    return LinuxChannel(filter, priority, flags, params, **options)
+    return open_channel(filter, priority, flags, params, **options)
 
 
 def _open_replay(

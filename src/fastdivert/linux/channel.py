@@ -1,336 +1,45 @@
 # SPDX-License-Identifier: MIT
-"""One handle's end of the Linux driver: its queues, one for each CPU, and the way back."""
+"""A handle's channel on the Linux driver, in the caller's network namespace."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import threading
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
-
-from fastdivert._core import Packets, Ring
-from fastdivert.driver import resolve
-from fastdivert.dtypes import headers_of
-from fastdivert.enums import Flag, Param, Shutdown, Verdict
-from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
+from fastdivert.enums import Flag
 from fastdivert.filter import Filter
 from fastdivert.linux._linux import Divert
-from fastdivert.params import QueueParams, power_of_two
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from typing_extensions import Buffer
-
-_Headers = npt.NDArray[np.void]
-
-#: Seconds of one wait, as epoll counts milliseconds in an int; recv then waits again.
-_LONGEST_WAIT = 1e6
-
-_DROP = int(Verdict.DROP)  # numpy compares with an enum five times slower
-
-#: Longer than any call that puts packets back can take.
-_SEND_SECONDS = 5.0
-
-#: Packets that one step of closing gives back.
-_DRAIN = 1024
+from fastdivert.linux.doorbell import EpollDoorbell
+from fastdivert.live.channel import LiveChannel
+from fastdivert.params import QueueParams
 
 
-class LinuxChannel:
-    """A driver channel (see ``driver.Channel``) in the caller's network namespace."""
-
-    def __init__(
-        self,
-        filter: Filter,
-        priority: int,
-        flags: Flag,
-        params: QueueParams,
-        *,
-        overflow: str = "drop",
-        busy_poll: float = 0.0,
-    ) -> None:
-        if overflow not in ("drop", "pass"):
-            raise ValueError(f"overflow is {overflow!r}; 'drop' or 'pass' is needed")
-        if not busy_poll >= 0:
-            raise ValueError(f"busy_poll is {busy_poll}; seconds from 0 are needed")
-        self._params = params
-        self._geometry = power_of_two(params.length), power_of_two(params.size)
-        self._busy_poll = busy_poll
-        self._divert = Divert(
-            filter.program.to_bytes(),
-            priority,
-            queue_length=params.length,
-            queue_time=params.time,
-            queue_size=params.size,
-            sniffs=bool(flags & Flag.SNIFF),
-            discards=bool(flags & Flag.DROP),
-            captures=not flags & Flag.SEND_ONLY,
-            passes_overflow=overflow == "pass",
-        )
-        self._sniffs = bool(flags & Flag.SNIFF)
-        self._rings = [Ring.attach(headers, data) for headers, data in self._divert.queues]
-        self._left: Packets | None = None  # taken from the rings, and over a batch's size
-        self._receiving = threading.Lock()  # one thread takes and waits at a time
-        self._state = threading.Condition()  # guards what follows; notified as sends end
-        self._sending = 0  # threads that are putting packets back right now
-        self._ended = Shutdown(0)
-        self._closed = False
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # rung by close and shutdown
-        self._poll = select.epoll()
-        self._poll.register(self._bell, select.EPOLLIN)
-        self._poll.register(self._divert.fileno(), select.EPOLLIN)
-        self._owner = os.getpid()
-        self._final_stats: dict[str, Any] | None = None  # of a closed handle
-        self._sent = self._verdict_drops = self._send_errors = self._queue_wait = 0
-
-    # ---- receiving -----------------------------------------------------------
-
-    def recv(self, most: int, timeout: float | None) -> Packets:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with _locked(self._receiving, timeout):
-            while True:
-                packets = self._try_recv(most) or self._spin(most, deadline)
-                if packets is not None:
-                    return packets
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError("no packet came in time")
-                self._wait(left)
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._owner:
-            raise HandleError("the handle belongs to the process that opened it: open one here")
-
-    def _try_recv(self, most: int) -> Packets | None:
-        """Packets, or None if it is worth waiting for some."""
-        self._check_process()
-        if self._closed:
-            raise HandleClosedError("the handle is closed")
-        packets = self._take(most)
-        if packets is None and self._ended & Shutdown.RECV:
-            raise ShutdownError("the handle was shut down and everything has been received")
-        return packets
-
-    def _spin(self, most: int, deadline: float | None) -> Packets | None:
-        """Looks again and again for busy_poll seconds: no sleep, no wake-up to pay for."""
-        if not self._busy_poll:
-            return None
-        end = time.monotonic() + self._busy_poll
-        if deadline is not None:
-            end = min(end, deadline)
-        while time.monotonic() < end:
-            packets = self._try_recv(most)
-            if packets is not None:
-                return packets
-        return None
-
-    def _take(self, most: int) -> Packets | None:
-        """Up to most packets of all queues, in the order of their timestamps."""
-        oldest = self._divert.now() - self._params.time * 1_000_000
-        taken = [] if self._left is None else [self._left]
-        self._left = None
-        for ring in self._rings:
-            packets = ring.take(most, oldest)
-            if packets is not None:
-                taken.append(packets)
-        if not taken:
-            return None
-        merged = taken[0] if len(taken) == 1 else _merge(taken)
-        if len(merged) > most:
-            rows = np.arange(len(merged), dtype=np.uint32)
-            self._left = merged.gather(rows[most:])
-            merged = merged.gather(rows[:most])
-        self._queue_wait = max(0, self._divert.now() - int(headers_of(merged)["timestamp"][0]))
-        return merged
-
-    def _wait(self, timeout: float | None) -> None:
-        """Until a doorbell rings. Signals are handled meanwhile, so Ctrl-C ends it."""
-        try:
-            if self.arm():
-                self._poll.poll(None if timeout is None else min(timeout, _LONGEST_WAIT))
-        finally:
-            self.disarm()
-
-    def arm(self) -> bool:
-        """Asks every queue for its doorbell; False if packets came meanwhile."""
-        return all(ring.sleep() for ring in self._rings)
-
-    def disarm(self) -> None:
-        for ring in self._rings:
-            ring.wake()
-        if not self._closed:
-            self._divert.silence()
-
-    # ---- sending -------------------------------------------------------------
-
-    def send(self, packets: Packets) -> int:
-        headers, records, dropped = self._claim(packets)
-        sent = 0
-        try:
-            sent = self._inject(headers, records)
-        finally:
-            with self._state:
-                self._sent += sent
-                self._verdict_drops += dropped
-                self._send_errors += len(headers) - sent
-                self._sending -= 1
-                self._state.notify_all()
-        return sent
-
-    def _claim(self, packets: Packets) -> tuple[_Headers, Buffer, int]:
-        """The rows to send, and how many are dropped. Releases the batch: one thread gets it.
-
-        What is returned keeps the packets' memory until it has been sent.
-        """
-        with self._state:
-            self._check_process()
-            if self._closed:
-                raise HandleClosedError("the handle is closed")
-            if self._ended & Shutdown.SEND:
-                raise ShutdownError("the handle was shut down for sending")
-            drop = headers_of(packets)["verdict"] == _DROP
-            dropped = int(drop.sum())
-            chosen = packets
-            if dropped:
-                chosen = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
-            claimed = headers_of(chosen), chosen.records(), dropped
-            packets.release()
-            self._sending += 1
-            return claimed
-
-    def _inject(self, headers: _Headers, records: Buffer) -> int:
-        faults = np.zeros(len(headers), np.int32)
-        sent: int = self._divert.inject(headers, records, faults)
-        return sent
-
-    # ---- ends ----------------------------------------------------------------
-
-    def shutdown(self, how: Shutdown) -> None:
-        with self._state:
-            self._check_process()
-            if self._closed:
-                raise HandleClosedError("the handle is closed")
-            self._ended |= how
-            if how & Shutdown.RECV:
-                self._divert.stop()
-        os.eventfd_write(self._bell, 1)
-
-    def close(self) -> None:
-        if os.getpid() != self._owner:
-            return  # a child's copy: the parent goes on with it
-        with self._state:
-            if self._closed:
-                return
-            self._divert.stop()
-            self._closed = True
-            # Sends are short. If one was torn between its two ends by an exception
-            # from a signal, its count stays up, and there is nothing to wait for.
-            self._state.wait_for(lambda: self._sending == 0, timeout=_SEND_SECONDS)
-        os.eventfd_write(self._bell, 1)  # whoever waits leaves, and lets go of the lock
-        with self._receiving:
-            if not self._sniffs:
-                self._give_back()
-            with self._state:
-                self._final_stats = self._stats()
-                self._divert.close()
-
-    def _give_back(self) -> None:
-        """What was queued and not received goes on as if it had never been taken."""
-        while (packets := self._take(_DRAIN)) is not None:
-            self._inject(headers_of(packets), packets.records())
-
-    def __del__(self) -> None:
-        # Only now: somebody could be waiting on it until the last reference goes.
-        bell = getattr(self, "_bell", None)
-        if bell is not None:
-            os.close(bell)
-
-    # ---- parameters, counters, readiness -------------------------------------
-
-    def set_filter(self, filter: Filter) -> None:
-        with self._state:
-            self._check_process()
-            if self._closed:
-                raise HandleClosedError("the handle is closed")
-            self._divert.set_program(filter.program.to_bytes())
-
-    def get_param(self, param: Param) -> int:
-        return self._params.get(param)
-
-    def set_param(self, param: Param, value: int) -> None:
-        with self._state:
-            most = dict(zip((Param.QUEUE_LENGTH, Param.QUEUE_SIZE), self._geometry, strict=True))
-            if value > most.get(param, value):
-                raise ValueError(
-                    f"{param.name} is {value}; this handle's queues hold {most[param]}: "
-                    "open it with as much as will be needed"
-                )
-            self._params.set(param, value)
-            self._divert.set_policy(self._params.length, self._params.time, self._params.size)
-
-    def stats(self) -> dict[str, Any]:
-        with self._state:
-            return self._final_stats or self._stats()
-
-    def _stats(self) -> dict[str, Any]:
-        produced = self._divert.stats()
-        consumed = [ring.counters() for ring in self._rings]
-        dropped = produced["dropped"]
-        dropped["queue_time"] += sum(each["dropped"]["queue_time"] for each in consumed)
-        return {
-            **produced,
-            "delivered": sum(each["delivered"] for each in consumed) - self._left_over(),
-            "waiting": sum(ring.waiting for ring in self._rings) + self._left_over(),
-            "held": sum(ring.held for ring in self._rings),
-            "dropped": dropped,
-            "sent": self._sent,
-            "send_errors": self._send_errors,
-            "verdict_dropped": self._verdict_drops,
-            "queue_wait_ns": self._queue_wait,
-        }
-
-    def _left_over(self) -> int:
-        return 0 if self._left is None else len(self._left)
-
-    def fileno(self) -> int:
-        return self._poll.fileno()
-
-    async def ready(self, timeout: float | None) -> None:
-        import asyncio  # 30 ms that most programs never need
-
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        # A descriptor of our own: a loop has one reader for each, and several tasks may wait.
-        waited_for = os.dup(self._poll.fileno())
-        loop.add_reader(waited_for, resolve, ready)
-        try:
-            if self.arm():
-                await asyncio.wait((ready,), timeout=timeout)
-        finally:
-            self.disarm()
-            loop.remove_reader(waited_for)
-            os.close(waited_for)
-
-
-def _merge(parts: list[Packets]) -> Packets:
-    """Packets of several queues in the order in which their programs saw them."""
-    together = Packets.concat(parts)
-    order = np.argsort(headers_of(together)["timestamp"], kind="stable")
-    return together.gather(order.astype(np.uint32))
-
-
-@contextlib.contextmanager
-def _locked(lock: threading.Lock, timeout: float | None) -> Iterator[None]:
-    """Holds a lock that is waited for no longer than timeout seconds."""
-    if not lock.acquire(timeout=-1 if timeout is None else timeout):
-        raise TimeoutError("another thread is receiving on this handle")
-    try:
-        yield
-    finally:
-        lock.release()
+def open_channel(
+    filter: Filter,
+    priority: int,
+    flags: Flag,
+    params: QueueParams,
+    *,
+    overflow: str = "drop",
+    busy_poll: float = 0.0,
+) -> LiveChannel:
+    """Captures from now on. Raises DriverError; ValueError for a bad option."""
+    if overflow not in ("drop", "pass"):
+        raise ValueError(f"overflow is {overflow!r}; 'drop' or 'pass' is needed")
+    if not busy_poll >= 0:
+        raise ValueError(f"busy_poll is {busy_poll}; seconds from 0 are needed")
+    divert = Divert(
+        filter.program.to_bytes(),
+        priority,
+        queue_length=params.length,
+        queue_time=params.time,
+        queue_size=params.size,
+        sniffs=bool(flags & Flag.SNIFF),
+        discards=bool(flags & Flag.DROP),
+        captures=not flags & Flag.SEND_ONLY,
+        passes_overflow=overflow == "pass",
+    )
+    return LiveChannel(
+        divert,
+        EpollDoorbell(divert),
+        params,
+        sniffs=bool(flags & Flag.SNIFF),
+        busy_poll=busy_poll,
+    )
