@@ -19,6 +19,7 @@
 #include "interfaces.h"
 #include "object.h"
 #include "owner.h"
+#include "registry.h"
 
 extern const struct fd_object fd_divert_object;
 
@@ -40,6 +41,7 @@ struct fd_live {
     struct fd_watch *watch;
     struct fd_attachments attachments; /* the watch's thread changes them */
     pthread_mutex_t swap;              /* one filter is put in place at a time */
+    struct fd_registration registration;
 };
 
 /* ---- maps --------------------------------------------------------------- */
@@ -211,6 +213,7 @@ static struct fd_live *allocate(const struct fd_live_options *options)
     live->options = *options;
     live->owner.socket = -1;
     live->inject_program = -1;
+    live->registration.map = -1;
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         live->maps.map[i] = -1;
     fd_attachments_open(&live->attachments, options->priority);
@@ -259,6 +262,24 @@ static int prepare(struct fd_live *live, struct fd_error *error)
     return open_injector(live, error);
 }
 
+/* So that everybody can see that it is open. */
+static int publish(struct fd_live *live, const struct fd_live_options *options,
+                   struct fd_error *error)
+{
+    struct fd_handle_record *record = &live->registration.record;
+
+    if (fd_registration_begin(&live->registration, error) < 0)
+        return -1;
+    record->priority = options->priority;
+    record->flags = options->flags;
+    record->mark = live->owner.mark;
+    record->queue_count = live->queues.count;
+    record->queue_stride = live->queues.descriptor_stride;
+    record->queues_map = fd_registry_map_id(live->queues.descriptor_map);
+    record->control_map = fd_registry_map_id(map_named(live, "control"));
+    return fd_registration_publish(&live->registration, options->text, options->program, error);
+}
+
 struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_error *error)
 {
     struct fd_live *live = allocate(options);
@@ -275,9 +296,13 @@ struct fd_live *fd_live_open(const struct fd_live_options *options, struct fd_er
     /* Before the first program sees a packet, so that none is missed after. */
     __atomic_store_n(&live->control->capturing, options->captures, __ATOMIC_RELEASE);
     live->watch = fd_watch_open(&events, error);
-    if (live->watch == NULL || live->attachments.failures != 0) {
-        if (live->watch != NULL && error != NULL)
+    int failed = live->watch == NULL;
+    if (!failed && live->attachments.failures != 0) {
+        failed = 1;
+        if (error != NULL)
             *error = live->attachments.error;
+    }
+    if (failed || publish(live, options, error) < 0) {
         fd_live_close(live);
         return NULL;
     }
@@ -307,8 +332,11 @@ void fd_live_stop(struct fd_live *live)
 
 void fd_live_detach(struct fd_live *live)
 {
-    if (live->control != NULL)
+    if (live->control != NULL) {
         fd_live_stop(live);
+        __atomic_store_n(&live->control->closed, 1, __ATOMIC_RELEASE);
+    }
+    fd_registration_end(&live->registration);
     fd_watch_close(live->watch);
     live->watch = NULL;
     fd_injector_close(live->injector);
@@ -342,7 +370,7 @@ void fd_live_close(struct fd_live *live)
     free(live);
 }
 
-int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
+int fd_live_set_program(struct fd_live *live, const struct fd_program *program, const char *text,
                         struct fd_error *error)
 {
     int loaded[2];
@@ -355,6 +383,11 @@ int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
     live->options.program = program;
     int failed = load_programs(live, program, loaded, error);
     live->options.program = NULL;
+    if (!failed && fd_registration_publish(&live->registration, text, program, error) < 0) {
+        close(loaded[FD_INGRESS]);
+        close(loaded[FD_EGRESS]);
+        failed = -1;
+    }
     if (!failed)
         failed = fd_attachments_replace(&live->attachments, loaded, error);
     pthread_mutex_unlock(&live->swap);

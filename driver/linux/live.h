@@ -28,6 +28,8 @@ struct fd_live_options {
     uint8_t captures;        /* 0: the handle only sends */
     uint8_t passes_overflow; /* let pass what finds no room, instead of dropping it */
     uint8_t by_socket;       /* put everything back by socket, for comparison */
+    const char *text;        /* the rest is for the registry: the filter's, or NULL */
+    uint32_t flags;          /* WinDivert's */
 };
 
 /* What the programs counted, over all CPUs. */
@@ -52,7 +54,7 @@ void fd_live_detach(struct fd_live *live);
 void fd_live_close(struct fd_live *live);
 
 /* Swaps the filter: every packet is judged by the old one or by the new one. */
-int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
+int fd_live_set_program(struct fd_live *live, const struct fd_program *program, const char *text,
                         struct fd_error *error);
 
 const struct fd_queues *fd_live_queues(const struct fd_live *live);

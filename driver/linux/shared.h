@@ -35,9 +35,10 @@ struct fd_live_config {
     uint32_t times;  /* or for the timestamp, which costs as much as a filter */
 };
 
-/* One word that the owner of a handle may change while it is attached. */
+/* What the owner of a handle may change while it is attached. */
 struct fd_live_control {
     uint32_t capturing; /* 0: restore what we put back, take nothing new */
+    uint32_t closed;    /* for the registry: a child may keep the maps of a closed handle */
 };
 
 enum fd_slot_state {

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 from typing import Any, Final
 
@@ -17,15 +16,14 @@ from fastdivert.dtypes import HEADER_DTYPE
 pytest.importorskip("fastdivert.linux._linux", reason="built without the Linux driver")
 
 from fastdivert.linux._linux import Divert
+from tests.live.kernel_objects import bpf
 
-_SYS_BPF: Final = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 _TEST_RUN: Final = 10
 _ATTRIBUTES: Final = struct.Struct("=IIIIQQIIIIQQIII4x")
 _EVER: Final = -(1 << 63)
 _CONTEXT_SIZE: Final = 192  # struct __sk_buff
 _INGRESS_IFINDEX_AT: Final = 36
 _IFINDEX_AT: Final = 40
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
 
 
 class Hook:
@@ -77,9 +75,7 @@ class Hook:
                 0,
             )
         )
-        if _syscall(_SYS_BPF, _TEST_RUN, attributes, len(attributes)) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        bpf(_TEST_RUN, attributes)
         for ring in self.rings:
             packets = ring.take(16, _EVER)
             if packets is not None:

@@ -19,7 +19,17 @@ import sys
 from collections.abc import Sequence
 
 from fastdivert._version import __version__
-from fastdivert.cli import convert, doctor, drop, dump, filter, pass_through, replay, top
+from fastdivert.cli import (
+    convert,
+    doctor,
+    drop,
+    dump,
+    filter,
+    handles,
+    pass_through,
+    replay,
+    top,
+)
 from fastdivert.cli.failure import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, UsageError, describe
 from fastdivert.errors import FastDivertError
 
@@ -57,6 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastdivert {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (dump, pass_through, drop, top, doctor, replay, filter, convert):
+    for command in (dump, pass_through, drop, top, handles, doctor, replay, filter, convert):
         command.add_to(commands)
     return parser

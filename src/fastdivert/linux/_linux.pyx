@@ -60,6 +60,8 @@ cdef extern from "linux/live.h" nogil:
         uint8_t captures
         uint8_t passes_overflow
         uint8_t by_socket
+        const char *text
+        uint32_t flags
     struct fd_producer_counters:
         uint64_t seen
         uint64_t matched
@@ -84,7 +86,8 @@ cdef extern from "linux/live.h" nogil:
     void fd_live_stop(fd_live *live)
     void fd_live_detach(fd_live *live)
     void fd_live_close(fd_live *live)
-    int fd_live_set_program(fd_live *live, const fd_program *program, fd_error *error)
+    int fd_live_set_program(fd_live *live, const fd_program *program, const char *text,
+                            fd_error *error)
     const fd_queues *fd_live_queues(const fd_live *live)
     void fd_live_set_policy(fd_live *live, uint32_t length, uint32_t time, uint64_t size)
     int fd_live_doorbell(const fd_live *live)
@@ -168,6 +171,7 @@ cdef class Divert:
         discards: drop what matches, queue nothing.
         captures: False for a handle that only sends.
         passes_overflow: let pass what finds no room, instead of dropping it.
+        text, flags: what ``handles`` tells of it: the filter's text, WinDivert's flags.
 
     Raises:
         DriverError: the kernel refused; ValueError: the program is not valid.
@@ -178,10 +182,14 @@ cdef class Divert:
 
     def __cinit__(self, program, int32_t priority=0, *, uint32_t queue_length=4096,
                   uint32_t queue_time=2000, uint64_t queue_size=4194304, bint sniffs=False,
-                  bint discards=False, bint captures=True, bint passes_overflow=False):
+                  bint discards=False, bint captures=True, bint passes_overflow=False,
+                  str text="", uint32_t flags=0):
         cdef Program checked = Program(program)
         cdef fd_live_options options
         cdef fd_error error
+        cdef bytes encoded = text.encode()
+        options.text = encoded
+        options.flags = flags
         options.program = checked.program
         options.priority = priority
         options.queue_length = queue_length
@@ -240,14 +248,16 @@ cdef class Divert:
         """The clock of the descriptors' timestamps: ns since the epoch."""
         return fd_live_now(self.live)
 
-    def set_program(self, program):
+    def set_program(self, program, str text=""):
         """Swaps the filter: each packet is judged by the old one or the new one."""
         cdef Program checked = Program(program)
+        cdef bytes encoded = text.encode()
+        cdef const char *shown = encoded
         cdef fd_live *live = self.attached()
         cdef fd_error error
         cdef int failed
         with nogil:
-            failed = fd_live_set_program(live, checked.program, &error)
+            failed = fd_live_set_program(live, checked.program, shown, &error)
         if failed:
             raise_error(&error)
 
@@ -319,3 +329,6 @@ cdef class Divert:
             self.detached = True
             with nogil:
                 fd_live_detach(self.live)
+
+
+include "registry.pxi"

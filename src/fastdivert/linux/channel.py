@@ -31,6 +31,8 @@ def open_channel(
         queue_length=params.length,
         queue_time=params.time,
         queue_size=params.size,
+        text=filter.text,
+        flags=int(flags),
         sniffs=bool(flags & Flag.SNIFF),
         discards=bool(flags & Flag.DROP),
         captures=not flags & Flag.SEND_ONLY,

@@ -253,19 +253,20 @@ def _setting(path: str) -> str | None:
 
 
 def _handles() -> Check:
-    from fastdivert.linux import loaded
+    from fastdivert.linux import namespaces, open_handles
+    from fastdivert.linux.errors import DriverError
 
     try:
-        found = loaded.handles()
-    except OSError as error:
-        return Check("open handles", Result.SKIPPED, f"/proc/net/unix: {error.strerror}")
-    if not found:
-        return Check("open handles", Result.OK, "none in this network namespace")
-    named = ", ".join(
-        f"{handle.command} ({handle.pid})" if handle.pid is not None else "a process unseen"
-        for handle in found
-    )
-    return Check("open handles", Result.NOTE, f"{len(found)} in this network namespace: {named}")
+        found = open_handles.handles()
+        here = namespaces.inode()
+    except (DriverError, ModuleNotFoundError, OSError) as error:
+        return Check("open handles", Result.SKIPPED, f"cannot be listed: {error}")
+    near = [f"{each.command} ({each.pid_here})" for each in found if each.net_namespace == here]
+    elsewhere = f"{len(found) - len(near)} in others"
+    if not near:
+        return Check("open handles", Result.OK, f"none in this network namespace, {elsewhere}")
+    text = f"{len(near)} in this network namespace: {', '.join(near)}; {elsewhere}"
+    return Check("open handles", Result.NOTE, text)
 
 
 def _programs() -> Check:

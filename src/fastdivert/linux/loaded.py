@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What fastdivert has in this kernel now: open handles and their processes, loaded programs."""
+"""The programs of fastdivert's that this kernel has loaded now."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
-
-#: An open handle reserves its number by a socket of this name: driver/linux/owner.c.
-_OWNER: Final = re.compile(r"(\d+) @fastdivert-[0-9a-f]{16}-(\d+)$")
 
 #: How the programs of a handle are called, and its priority in it: driver/linux/attach.c.
 _PROGRAM: Final = re.compile(rb"fdv(\d{5})[ie]")
@@ -26,52 +21,6 @@ _PROG_GET_NEXT_ID: Final = 11
 _PROG_GET_FD_BY_ID: Final = 13
 _OBJ_GET_INFO_BY_FD: Final = 15
 _NAME: Final = slice(64, 80)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenHandle:
-    """A handle in this network namespace.
-
-    Attributes:
-        number: among those of the namespace.
-        pid: of the process that holds it, or None if that is not ours to see.
-        command: what the process is called, or "".
-    """
-
-    number: int
-    pid: int | None
-    command: str
-
-
-def handles() -> list[OpenHandle]:
-    """The handles that are open in this network namespace, those of this process included."""
-    with open("/proc/thread-self/net/unix", encoding="utf-8", errors="replace") as table:
-        found = [match for line in table if (match := _OWNER.search(line))]
-    holders = dict(_holders({f"socket:[{match[1]}]" for match in found})) if found else {}
-    opened = []
-    for match in found:
-        pid = holders.get(f"socket:[{match[1]}]")
-        opened.append(OpenHandle(int(match[2]), pid, "" if pid is None else _command(pid)))
-    return sorted(opened, key=lambda handle: handle.number)
-
-
-def _holders(sockets: set[str]) -> Iterator[tuple[str, int]]:
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        # Processes end, and others are not ours to look into.
-        with contextlib.suppress(OSError):
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    target = os.readlink(descriptor.path)
-                    if target in sockets:
-                        yield target, int(pid)
-
-
-def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
-            return name.read().strip()
-    except OSError:
-        return ""
 
 
 def priorities() -> list[int]:

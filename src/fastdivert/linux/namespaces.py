@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -19,6 +20,27 @@ _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
 
 
+def _path(name: str) -> str:
+    return name if "/" in name else os.path.join(_NAMED, name)
+
+
+def inode(name: str = "/proc/thread-self/ns/net") -> int:
+    """The number of a namespace, named as for ``enter``; by default that of the caller."""
+    return os.stat(_path(name)).st_ino
+
+
+def names() -> dict[int, str]:
+    """What namespaces are called: those that ``ip netns`` knows, and "here" for the caller's."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(_NAMED):
+            with contextlib.suppress(OSError):  # some come and go
+                found[entry.stat().st_ino] = entry.name
+    with contextlib.suppress(OSError):
+        found[inode()] = "here"
+    return found
+
+
 def enter(name: str) -> None:
     """The calling thread works in a namespace from now on.
 
@@ -29,7 +51,7 @@ def enter(name: str) -> None:
         FileNotFoundError: there is no such namespace. PermissionError: entering
             one needs CAP_SYS_ADMIN. OSError: it is no network namespace.
     """
-    path = name if "/" in name else os.path.join(_NAMED, name)
+    path = _path(name)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _call("setns", descriptor, _CLONE_NEWNET)

@@ -242,7 +242,7 @@ class LiveChannel:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
-            self._port.set_program(filter.program.to_bytes())
+            self._port.set_program(filter.program.to_bytes(), filter.text)
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)

@@ -26,8 +26,8 @@ class Port(Protocol):
         """Puts packets back; returns how many, and a number or 0 for each in faults (int32)."""
         ...
 
-    def set_program(self, program: Buffer) -> None:
-        """Judges every packet from now on by another program."""
+    def set_program(self, program: Buffer, text: str) -> None:
+        """Judges every packet from now on by another program; text is the filter's source."""
         ...
 
     def set_policy(self, length: int, time: int, size: int) -> None:
