@@ -215,6 +215,9 @@ enum fd_drop {
     FD_DROP_QUEUE_TIME = 2,   /* it waited longer than QUEUE_TIME */
     FD_DROP_OVERSIZE = 3,     /* longer than any record can be */
     FD_DROP_MEMORY = 4,       /* the driver could not get memory */
+    FD_DROP_BY_FLAG = 5,      /* the handle was opened to drop what it matches */
+    FD_DROP_PASSED_BY = 6,    /* no room, and the handle was opened to let it pass */
+    FD_DROP_UNREADABLE = 7,   /* the kernel could not give us its bytes */
     FD_DROP_COUNT = 8,
 };
 

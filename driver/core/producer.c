@@ -83,10 +83,12 @@ enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_lengt
         return FD_DROP_OVERSIZE;
 
     /* The owner may change the policy at any time; we take what is sensible. */
-    uint32_t queue_length = (uint32_t)clamp(fd_load32(&ring->header->queue_length),
-                                            FD_QUEUE_LENGTH_MIN, ring->descriptor_count);
+    uint32_t queue_length = producer->queue_length != 0 ? producer->queue_length
+                                                        : fd_load32(&ring->header->queue_length);
     uint64_t queue_size =
-        clamp(fd_load64(&ring->header->queue_size), FD_QUEUE_SIZE_MIN, ring->byte_size);
+        producer->queue_size != 0 ? producer->queue_size : fd_load64(&ring->header->queue_size);
+    queue_length = (uint32_t)clamp(queue_length, FD_QUEUE_LENGTH_MIN, ring->descriptor_count);
+    queue_size = clamp(queue_size, FD_QUEUE_SIZE_MIN, ring->byte_size);
     enum fd_drop drop = refusal(producer, size, queue_length, queue_size);
     if (drop == FD_DROP_COUNT)
         return drop;
@@ -143,17 +145,22 @@ static void show_counters(const struct fd_producer *producer)
 
 int fd_producer_publish(struct fd_producer *producer)
 {
+    return fd_producer_publish_to(producer, producer->head, producer->byte_head);
+}
+
+int fd_producer_publish_to(struct fd_producer *producer, uint32_t head, uint64_t byte_head)
+{
     struct fd_ring_header *header = producer->ring.header;
 
-    if (producer->head == producer->published) {
+    if (head == producer->published) {
         show_counters(producer);
         return 0;
     }
     /* The descriptor index goes last: who sees it sees all that it covers. */
-    fd_store64_release(&header->byte_head, producer->byte_head);
-    fd_store32_release(&header->descriptor_head, producer->head);
-    producer->published = producer->head;
-    producer->byte_published = producer->byte_head;
+    fd_store64_release(&header->byte_head, byte_head);
+    fd_store32_release(&header->descriptor_head, head);
+    producer->published = head;
+    producer->byte_published = byte_head;
 
     /* Against fd_consumer_sleep: it writes sleeping and then looks at the
      * head, we write the head and then look at sleeping. With a full fence on

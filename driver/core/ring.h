@@ -60,6 +60,8 @@ struct fd_producer {
     uint64_t byte_published;
     uint32_t published;
     uint32_t sequence;
+    uint32_t queue_length; /* the policy; 0: the one in the header, which the user may write */
+    uint64_t queue_size;
     enum fd_ring_fault fault;             /* not OK: the ring is dead */
     struct fd_producer_counters counters; /* authoritative; copied to the header at publish */
 };
@@ -85,6 +87,11 @@ enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_lengt
 /* Makes all reserved records visible. 1: the consumer sleeps and its doorbell
  * must be rung (it has been counted). */
 int fd_producer_publish(struct fd_producer *producer);
+
+/* As above, but only what lies before this position, which is that of head and
+ * byte_head after a reservation: for producers that reserve under a lock and
+ * fill their records outside of it, and must publish in order. */
+int fd_producer_publish_to(struct fd_producer *producer, uint32_t head, uint64_t byte_head);
 
 /* ---- consumer: one thread at a time ----------------------------------- */
 

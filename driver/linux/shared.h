@@ -121,13 +121,6 @@ struct fd_live_producer {
     struct fd_producer_counters counters;
 };
 
-/* Causes of loss beside enum fd_drop. */
-enum fd_live_drop {
-    FD_DROP_BY_FLAG = 5,    /* the handle was opened to drop what it matches */
-    FD_DROP_PASSED_BY = 6,  /* no room, and the handle was opened to let it pass */
-    FD_DROP_UNREADABLE = 7, /* the kernel could not give us its bytes */
-};
-
 /* What happened to packets that were put back; of one CPU. */
 struct fd_live_counters {
     uint64_t restored; /* ours, gone on with their own mark */

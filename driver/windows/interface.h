@@ -220,9 +220,7 @@ struct fd_windows_injection_counters {
     uint64_t outstanding;      /* packets in the stack now */
     uint64_t outstanding_size; /* their bytes */
     uint64_t own;              /* injected by this handle or by one behind it: left alone */
-    uint64_t unreadable;       /* buffers that could not be brought to their IP header: passed */
-    uint64_t discarded;        /* matched and dropped by DROP, as asked */
-    uint64_t reserved[4];
+    uint64_t reserved[6];
 };
 
 /* STATS; from OPENED on. A struct fd_producer_counters for each queue follows
