@@ -15,12 +15,11 @@
 #include <unistd.h>
 
 #include "../core/bytes.h"
-#include "../core/checksum.h"
-#include "syscall.h"
+#include "quick.h"
+#include "way_back.h"
 
 #define BATCH 256u /* what one system call takes: more gains nothing */
 #define SEND_BUFFER (64 << 20)
-#define LOOPBACK_IFINDEX 1
 #define GSO_UDP_L4 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 of newer headers */
 
 /* One message of a batch, and all that it points to. */
@@ -38,10 +37,10 @@ struct letter {
 struct fd_injector {
     struct fd_injector_options options;
     int socket;
-    uint32_t next_slot; /* runs freely: a slow backlog never sees a reused one */
-    ino_t home;         /* the network namespace that it was opened in */
+    ino_t home; /* the network namespace that it was opened in */
     pthread_mutex_t lock;
-    int is_home;             /* this call's thread is there */
+    struct fd_way_back back;
+    struct fd_quick quick;
     struct fd_device device; /* the last one that was looked up */
     uint32_t device_index;
     struct mmsghdr messages[BATCH];
@@ -70,6 +69,11 @@ struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
     }
     injector->options = *options;
     injector->home = current_namespace();
+    injector->back = (struct fd_way_back){.mark = options->mark, .slots = options->slots};
+    injector->quick = (struct fd_quick){.outbox = options->outbox,
+                                        .queues = options->queues,
+                                        .inject_program = options->inject_program,
+                                        .frames_program = options->frames_program};
     pthread_mutex_init(&injector->lock, NULL);
     /* Protocol 0: it receives nothing. */
     injector->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -103,6 +107,7 @@ void fd_injector_close(struct fd_injector *injector)
         return;
     if (injector->socket >= 0)
         close(injector->socket);
+    fd_quick_close(&injector->quick);
     pthread_mutex_destroy(&injector->lock);
     free(injector);
 }
@@ -123,36 +128,6 @@ static int find_device(struct fd_injector *injector, uint32_t ifindex)
         return 0;
     injector->device_index = ifindex;
     return 1;
-}
-
-static int is_inbound(const struct fd_descriptor *descriptor)
-{
-    return (descriptor->flags & FD_FLAG_OUTBOUND) == 0;
-}
-
-static uint32_t state_of(const struct fd_descriptor *descriptor)
-{
-    uint32_t state = FD_SLOT_LIVE;
-
-    if (is_inbound(descriptor))
-        state |= FD_SLOT_INBOUND;
-    else if (descriptor->ifindex == LOOPBACK_IFINDEX)
-        state |= FD_SLOT_ROUTE; /* without a route its receiver calls it martian */
-    if (descriptor->flags & FD_FLAG_FORWARDED)
-        state |= FD_SLOT_FORWARDED;
-    return state;
-}
-
-static struct fd_slot *fill_slot(struct fd_injector *injector,
-                                 const struct fd_descriptor *descriptor, uint32_t state)
-{
-    struct fd_slot *slot = &injector->options.slots[injector->next_slot & FD_MARK_SLOT];
-
-    slot->mark = descriptor->mark;
-    slot->ifindex = descriptor->ifindex;
-    slot->fault = 0;
-    __atomic_store_n(&slot->state, state, __ATOMIC_RELEASE);
-    return slot;
 }
 
 /* A packet of our user's own making has no L2 header. Outbound, the kernel
@@ -216,8 +191,8 @@ static void offload(struct letter *letter, const struct fd_descriptor *descripto
 static int write_letter(struct fd_injector *injector, struct letter *letter,
                         const struct fd_descriptor *descriptor, const struct fd_record *record)
 {
-    int inbound = is_inbound(descriptor);
-    uint32_t state = state_of(descriptor);
+    int inbound = fd_is_inbound(descriptor);
+    uint32_t state = fd_way_back_state(descriptor);
     int ipv6 = record->captured != 0 && record->packet[0] >> 4 == 6;
 
     if (record->captured == 0)
@@ -229,8 +204,8 @@ static int write_letter(struct fd_injector *injector, struct letter *letter,
     address(injector, letter, record, inbound, &state);
     letter->parts[2] = (struct iovec){record->packet, record->captured};
     offload(letter, descriptor, record->captured);
-    fill_slot(injector, descriptor, state);
-    uint32_t mark = injector->options.mark | (injector->next_slot++ & FD_MARK_SLOT);
+    uint32_t mark = injector->back.mark | (injector->back.next & FD_MARK_SLOT);
+    fd_way_back_take(&injector->back, descriptor, state);
     memcpy(CMSG_DATA(&letter->control.header), &mark, sizeof(mark));
     return 0;
 }
@@ -251,128 +226,6 @@ static void send_letters(struct fd_injector *injector, uint32_t count, int32_t *
     }
 }
 
-/* ---- the quick way ------------------------------------------------------ */
-
-/* The queue in whose byte region the whole frame lies, or -1. */
-static int find_queue(const struct fd_queues *queues, const uint8_t *frame, uint32_t length)
-{
-    for (uint32_t i = 0; i < queues->count; i++) {
-        const uint8_t *bytes = queues->regions[i].bytes;
-        if (frame >= bytes && frame < bytes + queues->byte_size &&
-            length <= (size_t)(bytes + queues->regions[i].bytes_size - frame))
-            return (int)i;
-    }
-    return -1;
-}
-
-/* A unicast Ethernet frame of ordinary size, in the ring. What has no L2
- * header, or is a tunnel's, goes by socket; so does a group's frame, which must
- * be classified by its address on the way in. A program that is run by hand
- * sees the devices of the thread that runs it: elsewhere the same number is
- * another device, and only the socket knows where it belongs. */
-static int is_quick(const struct fd_injector *injector, const struct fd_descriptor *descriptor,
-                    const struct fd_record *record)
-{
-    const uint32_t gso = FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP;
-    const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
-    uint32_t length = (uint32_t)record->l2_length + record->captured;
-
-    if (injector->options.program < 0 || !injector->is_home || record->l2_length != ETH_HLEN ||
-        length < FD_QUICK_MIN || length > FD_QUICK_MAX || (descriptor->flags & gso) != 0 ||
-        (record->packet[-ETH_HLEN] & 1) != 0)
-        return 0;
-    if ((descriptor->flags & partial) == 0)
-        return descriptor->csum_start == 0 || descriptor->csum_start == descriptor->l4_offset;
-    return (uint32_t)descriptor->csum_start + descriptor->csum_offset + 2 <= record->captured;
-}
-
-static uint16_t ethernet_type(const struct fd_record *record)
-{
-    return fd_be16(record->packet - 2);
-}
-
-/* The sum over what a partial checksum covers, its own field included, which
- * holds the pseudo-header's. */
-static void complete_checksum(const struct fd_descriptor *descriptor,
-                              const struct fd_record *record)
-{
-    const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
-    uint8_t *from = record->packet + descriptor->csum_start;
-
-    if ((descriptor->flags & partial) == 0)
-        return;
-    uint16_t sum = (uint16_t)~fd_fold(fd_sum(from, record->captured - descriptor->csum_start));
-    if (sum == 0)
-        sum = 0xffff; /* RFC 768: 0 would say that there is none */
-    fd_copy(from + descriptor->csum_offset, &sum, sizeof(sum));
-}
-
-/* Runs the program for count slots; a signal may cut it short. Returns how many
- * it took. */
-static uint32_t run(struct fd_injector *injector, uint16_t type, uint32_t count)
-{
-    uint8_t frame[64] = {[12] = (uint8_t)(type >> 8), [13] = (uint8_t)type};
-    uint32_t first = injector->options.outbox->next;
-    uint32_t done = 0;
-
-    frame[ETH_HLEN] = type == ETH_P_IPV6 ? 0x60 : 0x45;
-    while (done < count) {
-        union bpf_attr attributes;
-        memset(&attributes, 0, sizeof(attributes));
-        attributes.test.prog_fd = (uint32_t)injector->options.program;
-        attributes.test.data_in = (uint64_t)(uintptr_t)frame;
-        attributes.test.data_size_in = sizeof(frame);
-        attributes.test.repeat = count - done;
-        int failed = fd_bpf(BPF_PROG_TEST_RUN, &attributes, sizeof(attributes));
-        done = injector->options.outbox->next - first;
-        if (failed && errno != EINTR && errno != EAGAIN)
-            break;
-    }
-    return done;
-}
-
-static int32_t fault_of(const struct fd_injector *injector, uint32_t slot)
-{
-    return (int32_t)injector->options.slots[slot & FD_MARK_SLOT].fault;
-}
-
-/* How many of the packets from row on went the quick way: as many as are alike. */
-static uint32_t send_quick(struct fd_injector *injector, const struct fd_descriptor *descriptors,
-                           const struct fd_record *records, uint32_t row, uint32_t count,
-                           int32_t *faults)
-{
-    uint16_t type = ethernet_type(&records[row]);
-    uint32_t first = injector->next_slot;
-    uint32_t number = 0;
-
-    while (row + number < count && number < BATCH) {
-        const struct fd_descriptor *descriptor = &descriptors[row + number];
-        const struct fd_record *record = &records[row + number];
-        const uint8_t *frame = record->packet - record->l2_length;
-        uint32_t length = (uint32_t)record->l2_length + record->captured;
-        if (!is_quick(injector, descriptor, record) || ethernet_type(record) != type)
-            break;
-        int queue = find_queue(injector->options.queues, frame, length);
-        if (queue < 0)
-            break;
-        struct fd_slot *slot = fill_slot(injector, descriptor, state_of(descriptor));
-        complete_checksum(descriptor, record);
-        slot->queue = (uint32_t)queue;
-        slot->offset =
-            (uint32_t)(frame - (const uint8_t *)injector->options.queues->regions[queue].bytes);
-        slot->length = length;
-        injector->next_slot++;
-        number++;
-    }
-    if (number == 0)
-        return 0;
-    injector->options.outbox->next = first;
-    uint32_t done = run(injector, type, number);
-    for (uint32_t i = 0; i < number; i++)
-        faults[row + i] = i < done ? fault_of(injector, first + i) : EIO;
-    return number;
-}
-
 /* ---- a batch ------------------------------------------------------------ */
 
 /* How many were sent by socket: up to the first that could go the quick way. */
@@ -390,8 +243,10 @@ static uint32_t send_by_socket(struct fd_injector *injector,
         if (faults[at] == 0)
             injector->rows[letters++] = at;
         at++;
-    } while (at < count && letters < BATCH && !is_quick(injector, &descriptors[at], &records[at]));
+    } while (at < count && letters < BATCH &&
+             !fd_quick_suits(&injector->quick, &descriptors[at], &records[at]));
     send_letters(injector, letters, faults);
+    fd_way_back_queued(&injector->back);
     return at - row;
 }
 
@@ -402,12 +257,11 @@ uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *des
     uint32_t at = 0;
 
     pthread_mutex_lock(&injector->lock);
-    injector->is_home = injector->home != 0 && current_namespace() == injector->home;
+    injector->quick.is_home = injector->home != 0 && current_namespace() == injector->home;
     injector->device_index = 0; /* interfaces may have changed since the last time */
     while (at < count) {
-        uint32_t quick = 0;
-        if (is_quick(injector, &descriptors[at], &records[at]))
-            quick = send_quick(injector, descriptors, records, at, count, faults);
+        uint32_t quick = fd_quick_send(&injector->quick, &injector->back, descriptors + at,
+                                       records + at, count - at, faults + at);
         at +=
             quick != 0 ? quick : send_by_socket(injector, descriptors, records, at, count, faults);
     }

@@ -30,7 +30,8 @@ struct fd_injector_options {
     uint32_t mark; /* of the owner */
     struct fd_slot *slots;
     struct fd_live_outbox *outbox;
-    int program; /* fd_inject of the object, or -1: everything goes by socket */
+    int inject_program; /* fd_inject of the object, or -1: everything goes by socket */
+    int frames_program; /* fd_frames of the object, or -1: no live frames */
     const struct fd_queues *queues;
     fd_find_device *find;
     void *context;

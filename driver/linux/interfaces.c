@@ -9,12 +9,13 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 #define BUFFER_SIZE (1 << 16)
 
@@ -200,14 +201,8 @@ static void *follow(void *argument)
 
 static int start(struct fd_watch *watch)
 {
-    sigset_t all;
-    sigset_t before;
+    int failed = fd_thread_start(&watch->thread, follow, watch);
 
-    /* Signals are for the program's own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&watch->thread, NULL, follow, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     watch->running = failed == 0;
     errno = failed;
     return failed ? -1 : 0;

@@ -36,6 +36,7 @@ struct fd_live {
     struct fd_slot *slots;
     struct fd_live_outbox *outbox;
     int inject_program;
+    int frames_program;
     struct fd_injector *injector;
     struct fd_btf *btf;
     struct fd_watch *watch;
@@ -212,7 +213,7 @@ static struct fd_live *allocate(const struct fd_live_options *options)
         return NULL;
     live->options = *options;
     live->owner.socket = -1;
-    live->inject_program = -1;
+    live->inject_program = live->frames_program = -1;
     live->registration.map = -1;
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         live->maps.map[i] = -1;
@@ -231,14 +232,19 @@ static int open_injector(struct fd_live *live, struct fd_error *error)
         return -1;
     live->inject_program = fd_object_load(&fd_divert_object, "fd_inject", BPF_PROG_TYPE_SCHED_CLS,
                                           "fd_inject", &maps, live->btf, NULL, error);
+    live->frames_program = live->inject_program < 0
+                               ? -1
+                               : fd_object_load(&fd_divert_object, "fd_frames", BPF_PROG_TYPE_XDP,
+                                                "fd_frames", &maps, live->btf, NULL, error);
     close(maps.config);
-    if (live->inject_program < 0)
+    if (live->inject_program < 0 || live->frames_program < 0)
         return -1;
     struct fd_injector_options options = {.mark = live->owner.mark,
                                           .slots = live->slots,
                                           .outbox = live->outbox,
-                                          .program =
+                                          .inject_program =
                                               live->options.by_socket ? -1 : live->inject_program,
+                                          .frames_program = live->frames_program,
                                           .queues = &live->queues,
                                           .find = on_find_device,
                                           .context = live};
@@ -344,7 +350,9 @@ void fd_live_detach(struct fd_live *live)
     fd_attachments_detach(&live->attachments);
     if (live->inject_program >= 0)
         close(live->inject_program);
-    live->inject_program = -1;
+    if (live->frames_program >= 0)
+        close(live->frames_program);
+    live->inject_program = live->frames_program = -1;
     fd_btf_close(live->btf);
     live->btf = NULL;
     fd_owner_free(&live->owner);

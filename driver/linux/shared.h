@@ -63,11 +63,12 @@ struct fd_slot {
 /* Frames that the quick way takes; others go through a socket. */
 #define FD_QUICK_MIN 34u /* Ethernet and IPv4 */
 #define FD_QUICK_MAX 2048u
+#define FD_QUICK_TURN 64u /* packets that one turn of the program sends */
 
-/* Which slot the inject program takes next. */
+/* The slots that the inject program is to send: from next on, up to end. */
 struct fd_live_outbox {
     uint32_t next;
-    uint32_t padding;
+    uint32_t end;
 };
 
 /* A packet as the generated filter sees it: what fd_parse would say, the flags
@@ -129,7 +130,8 @@ struct fd_live_counters {
     uint64_t foreign;  /* another handle's, left to it */
     uint64_t stray;    /* our mark on a packet that we did not send */
     uint64_t super;    /* longer than an IP packet: taken as several */
-    uint64_t reserved[2];
+    uint64_t framed;   /* ours, come back as live frames */
+    uint64_t reserved;
 };
 
 #endif

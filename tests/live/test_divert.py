@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,69 @@ def test_order_is_kept_where_two_ways_back_mix(
             send_numbers(left, "10.1.0.2", 10, first=first + 10, size=4000)
         assert received_numbers(sink) == list(range(2000))
         assert pump.stop()["faults"] == 0
+
+
+@pytest.mark.parametrize("host", ["10.1.0.2", "fd00:1::2"])
+def test_many_small_packets_come_in_as_live_frames(
+    programs: Path, pair: tuple[Namespace, Namespace], host: str
+) -> None:
+    left, right = pair
+    settings = {**ROOM, "hold": 2000}
+    with receiver(right, host) as sink, Pump(programs, right, "inbound", **settings) as pump:
+        for first in range(0, 20000, 1000):
+            send_numbers(left, host, 1000, first=first, size=32 + first // 20)
+            time.sleep(0.01)  # the first runs go without: attaching takes a moment
+        assert received_numbers(sink) == list(range(20000))
+        counted = pump.stop()
+    assert counted["taken"] == counted["sent"] == counted["restored"] >= 20000
+    assert counted["framed"] > 10000
+    assert counted["stray"] == 0
+
+
+def test_order_is_kept_where_all_ways_in_mix(
+    programs: Path, pair: tuple[Namespace, Namespace]
+) -> None:
+    """By live frames, by program, by socket, as the runs of small packets happen to be long."""
+    left, right = pair
+    for device, where in (("wire0", left), ("wire1", right)):
+        where.ip("link", "set", device, "mtu", "9000")
+    settings = {**ROOM, "hold": 300, "batch": 200}
+    lengths = itertools.cycle((1, 40, 3, 150, 64, 2, 90, 31, 32, 33))
+    with receiver(right, "10.1.0.2") as sink, Pump(programs, right, "udp", **settings) as pump:
+        first = 0
+        while first < 30000:
+            length = next(lengths)
+            size = 4000 if length < 4 else 32
+            send_numbers(left, "10.1.0.2", length, first=first, size=size)
+            first += length
+        assert received_numbers(sink) == list(range(first))
+        counted = pump.stop()
+    assert counted["faults"] == 0
+    assert 1000 < counted["framed"] < counted["restored"]
+    assert counted["turned"] > 100
+
+
+def test_frames_pass_higher_handles_and_are_seen_by_lower_ones(
+    programs: Path, pair: tuple[Namespace, Namespace]
+) -> None:
+    left, right = pair
+    settings = {**ROOM, "hold": 2000}
+    with (
+        receiver(right, "10.1.0.2") as sink,
+        Pump(programs, right, "inbound and udp", priority=100, **settings) as higher,
+        Pump(programs, right, "inbound and udp", priority=0, **settings) as middle,
+        Pump(programs, right, "inbound and udp", priority=-100, **settings) as lower,
+    ):
+        for first in range(0, 10000, 1000):
+            send_numbers(left, "10.1.0.2", 1000, first=first)
+            time.sleep(0.02)
+        assert received_numbers(sink) == list(range(10000))
+        counted = [each.stop() for each in (higher, middle, lower)]
+    for each in counted:
+        assert each["taken"] == each["restored"] == 10000
+        assert each["framed"] > 3000
+        assert each["stray"] == 0
+    assert [each["foreign"] for each in counted] == [20000, 10000, 0]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

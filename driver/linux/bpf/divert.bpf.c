@@ -155,7 +155,7 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     struct queue queue;
     uint32_t note = read_note(skb);
 
-    if (restore(skb, egress, &action))
+    if (restore(skb, egress, note, &action))
         return action;
     const struct fd_live_control *state = only_element(&control);
     struct fd_live_packet *packet = only_element(&packets);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The quick way back for small packets: the owner runs this program once for
- * a whole batch (BPF_PROG_TEST_RUN, one turn a packet). Every turn takes the
- * next slot, fills the kernel's one buffer with the packet from the ring, and
- * sends a clone of it to the device, marked as any packet that is put back.
+ * The quick way back for small packets: the owner runs this program for a whole
+ * batch (BPF_PROG_TEST_RUN). For every slot from the outbox it fills the
+ * kernel's one buffer with the packet from the ring, and sends a clone of it to
+ * the device, marked as any packet that is put back.
+ *
+ * The kernel enables bottom halves after every turn of the program, and with
+ * them goes all that was sent to an ingress: so a turn is as many packets as
+ * the kernel itself takes from a device's queue at once.
  */
 #ifndef FD_LINUX_BPF_INJECT_H
 #define FD_LINUX_BPF_INJECT_H
@@ -42,10 +46,17 @@ SECTION("inject") int fd_inject(struct __sk_buff *skb)
 
     if (!outbox)
         return 0;
-    uint32_t index = outbox->next++ & FD_MARK_SLOT;
-    struct fd_slot *slot = bpf_map_lookup_elem(&slots, &index);
-    if (slot)
-        slot->fault = (uint32_t)-send_slot(skb, slot, index);
+#pragma clang loop unroll(disable)
+    for (uint32_t i = 0; i < FD_QUICK_TURN; i++) {
+        uint32_t next = READ_ONCE(outbox->next);
+        if (next == READ_ONCE(outbox->end))
+            break;
+        uint32_t index = next & FD_MARK_SLOT;
+        struct fd_slot *slot = bpf_map_lookup_elem(&slots, &index);
+        if (slot)
+            slot->fault = (uint32_t)-send_slot(skb, slot, index);
+        WRITE_ONCE(outbox->next, next + 1);
+    }
     return 0;
 }
 

@@ -66,6 +66,12 @@ static long (*const bpf_fib_lookup)(void *context, struct bpf_fib_lookup *parame
                                     uint32_t flags) = (void *)BPF_FUNC_fib_lookup;
 static int64_t (*const bpf_csum_diff)(const void *from, uint32_t from_size, const void *to,
                                       uint32_t to_size, uint32_t seed) = (void *)BPF_FUNC_csum_diff;
+static long (*const bpf_xdp_adjust_tail)(struct xdp_md *frame,
+                                         int change) = (void *)BPF_FUNC_xdp_adjust_tail;
+static long (*const bpf_xdp_adjust_meta)(struct xdp_md *frame,
+                                         int change) = (void *)BPF_FUNC_xdp_adjust_meta;
+static long (*const bpf_xdp_store_bytes)(struct xdp_md *frame, uint32_t offset, const void *from,
+                                         uint32_t length) = (void *)BPF_FUNC_xdp_store_bytes;
 static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size,
                                           uint64_t flags) = (void *)BPF_FUNC_ringbuf_reserve;
 static void (*const bpf_ringbuf_discard)(void *data,

@@ -10,7 +10,7 @@
 #ifndef FD_LINUX_BPF_RESTORE_H
 #define FD_LINUX_BPF_RESTORE_H
 
-#include "maps.h"
+#include "frames.h"
 
 enum fd_note {
     FD_NOTE_RESTORED = 1 << 0,
@@ -33,13 +33,19 @@ INLINE void write_note(struct __sk_buff *skb, uint32_t note)
     skb->cb[2] = note;
 }
 
-/* 1: the packet was put back by a handle, and *action says what now. */
-INLINE int restore(struct __sk_buff *skb, int egress, int *action)
+/* 1: the packet was put back by a handle, and *action says what now. What a
+ * live frame carries lasts longer than a mark: it counts until its owner has
+ * left its note. */
+INLINE int restore(struct __sk_buff *skb, int egress, uint32_t note, int *action)
 {
     uint32_t mark = skb->mark;
+    uint32_t frame_mark = 0;
 
-    if (((mark ^ config.own_mark) & FD_MARK_MAGIC) != 0)
-        return 0;
+    if (((mark ^ config.own_mark) & FD_MARK_MAGIC) != 0) {
+        mark = frame_mark = egress || note ? 0 : read_frame_mark(skb);
+        if (((mark ^ config.own_mark) & FD_MARK_MAGIC) != 0)
+            return 0;
+    }
     struct fd_live_counters *counts = only_element(&counters);
     if (!counts)
         return 0;
@@ -68,6 +74,7 @@ INLINE int restore(struct __sk_buff *skb, int egress, int *action)
         return 1;
     }
     counts->restored++;
+    counts->framed += frame_mark != 0;
     skb->mark = slot->mark;
     WRITE_ONCE(slot->state, 0);
     write_note(skb, FD_NOTE_RESTORED | (state & FD_SLOT_FORWARDED ? FD_NOTE_FORWARDED : 0));

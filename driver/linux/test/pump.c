@@ -253,12 +253,13 @@ static void report(struct fd_live *live, const struct tally *tally)
         (void)printf("%s%llu", i ? ", " : "", (unsigned long long)stats.producer.dropped[i]);
     (void)printf(
         "], \"restored\": %llu, \"turned\": %llu, \"routed\": %llu, \"foreign\": %llu, "
-        "\"stray\": %llu, \"super\": %llu, \"interfaces\": %u, \"user\": %.3f, "
+        "\"stray\": %llu, \"super\": %llu, \"framed\": %llu, \"interfaces\": %u, \"user\": %.3f, "
         "\"system\": %.3f}\n",
         (unsigned long long)stats.way_back.restored, (unsigned long long)stats.way_back.turned,
         (unsigned long long)stats.way_back.routed, (unsigned long long)stats.way_back.foreign,
         (unsigned long long)stats.way_back.stray, (unsigned long long)stats.way_back.super,
-        stats.interfaces, (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
+        (unsigned long long)stats.way_back.framed, stats.interfaces,
+        (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
         (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6);
 }
 

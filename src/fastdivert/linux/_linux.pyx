@@ -77,6 +77,7 @@ cdef extern from "linux/live.h" nogil:
         uint64_t foreign
         uint64_t stray
         uint64_t super
+        uint64_t framed
     struct fd_live_stats:
         fd_producer_counters producer
         fd_live_counters way_back
@@ -312,6 +313,7 @@ cdef class Divert:
             "restored": stats.way_back.restored, "turned": stats.way_back.turned,
             "routed": stats.way_back.routed, "foreign": stats.way_back.foreign,
             "stray": stats.way_back.stray, "super_packets": stats.way_back.super,
+            "framed": stats.way_back.framed,
             "interfaces": stats.interfaces, "attach_failures": stats.attach_failures,
         }
 
