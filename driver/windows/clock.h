@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The timestamps of descriptors: ns since the epoch, and monotonic. */
+#ifndef FD_WINDOWS_CLOCK_H
+#define FD_WINDOWS_CLOCK_H
+
+#include "nt.h"
+
+void fd_clock_start(void);
+LONG64 fd_clock_now(void);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include "classify.h"
+#include "handle.h"
+#include "mutex.h"
+
+#define NAME L"fastdivert"
+
+/* The last byte counts. The first words hold the interface's major, so that two
+ * versions of the driver do not meet. */
+#define KEY(number)                                            \
+    {                                                          \
+        0x5b1f7c30u + FD_WINDOWS_MAJOR, 0x64e2, 0x4d0f,        \
+        {                                                      \
+            0x9a, 0x41, 0xfd, 0x1e, 0x27, 0x60, 0x83, (number) \
+        }                                                      \
+    }
+
+static const GUID sublayer_key = KEY(0xff);
+static const GUID callout_key[FD_POINT_COUNT] = {KEY(0), KEY(1), KEY(2), KEY(3), KEY(4), KEY(5)};
+
+static UINT32 callout_id[FD_POINT_COUNT];
+
+static struct {
+    struct fd_mutex mutex;
+    HANDLE session;
+    ULONG users;
+} shared;
+
+static NTSTATUS NTAPI notify(FWPS_CALLOUT_NOTIFY_TYPE type, const GUID *key, FWPS_FILTER1 *filter)
+{
+    UNREFERENCED_PARAMETER(type);
+    UNREFERENCED_PARAMETER(key);
+    UNREFERENCED_PARAMETER(filter);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS fd_engine_register(PDEVICE_OBJECT device)
+{
+    fd_mutex_initialise(&shared.mutex);
+    shared.session = NULL;
+    shared.users = 0;
+    RtlZeroMemory(callout_id, sizeof(callout_id));
+    for (ULONG point = 0; point < FD_POINT_COUNT; point++) {
+        /* Without FWP_CALLOUT_FLAG_ALLOW_OFFLOAD: so the stack gives us no
+         * segments that only a network card could cut up. */
+        FWPS_CALLOUT1 callout = {
+            .calloutKey = callout_key[point],
+            .classifyFn = fd_classify_function(point),
+            .notifyFn = notify,
+        };
+        NTSTATUS status = FwpsCalloutRegister1(device, &callout, &callout_id[point]);
+        if (!NT_SUCCESS(status)) {
+            fd_engine_unregister();
+            return status;
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+void fd_engine_unregister(void)
+{
+    for (ULONG point = 0; point < FD_POINT_COUNT; point++) {
+        /* Only flow contexts could make it busy, and we have none. */
+        if (callout_id[point] != 0)
+            (void)FwpsCalloutUnregisterById0(callout_id[point]);
+        callout_id[point] = 0;
+    }
+}
+
+static NTSTATUS open_session(HANDLE *session)
+{
+    FWPM_SESSION0 options = {.displayData = {.name = NAME}, .flags = FWPM_SESSION_FLAG_DYNAMIC};
+
+    NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &options, session);
+    if (!NT_SUCCESS(status))
+        *session = NULL;
+    return status;
+}
+
+static NTSTATUS add_callout(HANDLE session, ULONG point)
+{
+    FWPM_CALLOUT0 callout = {
+        .calloutKey = callout_key[point],
+        .displayData = {.name = NAME},
+        .applicableLayer = *fd_point_layer(point),
+    };
+
+    return FwpmCalloutAdd0(session, &callout, NULL, NULL);
+}
+
+static NTSTATUS add_shared(HANDLE session, const struct fd_handle *handle)
+{
+    FWPM_SUBLAYER0 sublayer = {
+        .subLayerKey = sublayer_key,
+        .displayData = {.name = NAME},
+        .weight = 0xffff,
+    };
+
+    UNREFERENCED_PARAMETER(handle);
+    NTSTATUS status = FwpmSubLayerAdd0(session, &sublayer, NULL);
+    for (ULONG point = 0; NT_SUCCESS(status) && point < FD_POINT_COUNT; point++)
+        status = add_callout(session, point);
+    return status;
+}
+
+static NTSTATUS add_filter(HANDLE session, const struct fd_handle *handle, ULONG point)
+{
+    UINT64 weight = handle->order;
+    FWPM_FILTER0 filter = {
+        .displayData = {.name = NAME},
+        .layerKey = *fd_point_layer(point),
+        .subLayerKey = sublayer_key,
+        .weight = {.type = FWP_UINT64, .uint64 = &weight},
+        .action = {.type = FWP_ACTION_CALLOUT_UNKNOWN, .calloutKey = callout_key[point]},
+        .rawContext = handle->key,
+    };
+
+    return FwpmFilterAdd0(session, &filter, NULL, NULL);
+}
+
+static NTSTATUS add_filters(HANDLE session, const struct fd_handle *handle)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (ULONG point = 0; NT_SUCCESS(status) && point < FD_POINT_COUNT; point++)
+        if (fd_point_is_of(point, handle->layer))
+            status = add_filter(session, handle, point);
+    return status;
+}
+
+/* All of what add puts there, or nothing. */
+static NTSTATUS transact(HANDLE session, NTSTATUS (*add)(HANDLE, const struct fd_handle *),
+                         const struct fd_handle *handle)
+{
+    NTSTATUS status = FwpmTransactionBegin0(session, 0);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = add(session, handle);
+    if (NT_SUCCESS(status))
+        status = FwpmTransactionCommit0(session);
+    else
+        (void)FwpmTransactionAbort0(session);
+    return status;
+}
+
+static NTSTATUS enter_shared(void)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    fd_mutex_take(&shared.mutex);
+    if (shared.users == 0) {
+        status = open_session(&shared.session);
+        if (NT_SUCCESS(status))
+            status = transact(shared.session, add_shared, NULL);
+        if (!NT_SUCCESS(status) && shared.session != NULL) {
+            (void)FwpmEngineClose0(shared.session);
+            shared.session = NULL;
+        }
+    }
+    if (NT_SUCCESS(status))
+        shared.users++;
+    fd_mutex_give(&shared.mutex);
+    return status;
+}
+
+static void leave_shared(void)
+{
+    fd_mutex_take(&shared.mutex);
+    if (--shared.users == 0) {
+        (void)FwpmEngineClose0(shared.session);
+        shared.session = NULL;
+    }
+    fd_mutex_give(&shared.mutex);
+}
+
+NTSTATUS fd_engine_start(struct fd_handle *handle)
+{
+    HANDLE session;
+
+    NTSTATUS status = enter_shared();
+    if (!NT_SUCCESS(status))
+        return status;
+    status = open_session(&session);
+    if (NT_SUCCESS(status)) {
+        status = transact(session, add_filters, handle);
+        if (NT_SUCCESS(status)) {
+            handle->engine = session;
+            return STATUS_SUCCESS;
+        }
+        (void)FwpmEngineClose0(session);
+    }
+    leave_shared();
+    return status;
+}
+
+void fd_engine_stop(struct fd_handle *handle)
+{
+    if (handle->engine == NULL)
+        return;
+    (void)FwpmEngineClose0(handle->engine);
+    handle->engine = NULL;
+    leave_shared();
+}
