@@ -9,6 +9,7 @@ binary serves every CPython from 3.11 on. Each part is a file of cython/:
     program   a verified filter program
     packets   the rows of a batch, and the kernels over them
     ring      a queue, its two ends, and the leases on its slots
+    queues    the queues of a live handle as one
     capture   capture files to rows, and rows to capture files
 """
 
@@ -22,4 +23,5 @@ include "cython/memory.pxi"
 include "cython/program.pxi"
 include "cython/packets.pxi"
 include "cython/ring.pxi"
+include "cython/queues.pxi"
 include "cython/capture.pxi"

@@ -146,6 +146,17 @@ cdef extern from "rows.h" nogil:
     uint64_t fd_rows_bytes(const fd_rows *rows)
     void fd_rows_copy(const fd_rows *rows, const fd_rows *out, uint8_t *bytes)
 
+cdef extern from "merge.h" nogil:
+    struct fd_share:
+        fd_consumer *consumer
+        uint32_t waiting
+        uint32_t expired
+        uint32_t count
+    void fd_merge_look(fd_share *shares, uint32_t count)
+    void fd_merge_plan(fd_share *shares, uint32_t count, uint32_t most, int64_t expire_before)
+    void fd_merge(const fd_rows **parts, uint32_t *used, uint32_t count, const fd_rows *out)
+    int fd_merge_spin(const fd_share *shares, uint32_t count, uint32_t turns)
+
 cdef extern from "column.h" nogil:
     unsigned fd_column_width(unsigned field)
     void fd_column_load(const fd_rows *rows, unsigned field, int32_t index, uint8_t *out,

@@ -71,6 +71,14 @@ cdef class Packets:
     def is_released(self):
         return self.released
 
+    @property
+    def timestamp(self):
+        """The first row's, in ns; 0 of an empty batch."""
+        self.enter()
+        cdef int64_t first = self.rows.descriptors[0].timestamp if self.rows.count != 0 else 0
+        self.leave()
+        return first
+
     # ---- making ----------------------------------------------------------
 
     cdef int allocate(self, uint32_t count, uint32_t layer) except -1:
@@ -235,8 +243,9 @@ cdef class Packets:
         cdef Memory memory = self.memory
         if memory is None or self.released:
             raise ReleasedError(_RELEASED)
-        with nogil:
-            PyThread_acquire_lock(memory.lock, 1)
+        if not PyThread_acquire_lock(memory.lock, 0): # mostly free: the GIL need not go
+            with nogil:
+                PyThread_acquire_lock(memory.lock, 1)
         if self.released: # while we waited
             PyThread_release_lock(memory.lock)
             raise ReleasedError(_RELEASED)

@@ -92,6 +92,8 @@ cdef class Ring:
         return self
 
     cdef void enter(self) noexcept:
+        if PyThread_acquire_lock(self.lock, 0): # mostly free: the GIL need not go
+            return
         with nogil:
             PyThread_acquire_lock(self.lock, 1)
 
@@ -106,15 +108,19 @@ cdef class Ring:
         self.ring.header.queue_size = queue_size
         self.leave()
 
+    cdef uint32_t look(self) noexcept:
+        """How many records wait; 0 on a broken ring, whose fault is then set."""
+        self.enter()
+        cdef uint32_t count = fd_consumer_waiting(&self.consumer)
+        self.leave()
+        return count
+
     @property
     def waiting(self):
         """How many records wait to be taken. Raises RingError on a broken ring."""
-        self.enter()
-        cdef uint32_t count = fd_consumer_waiting(&self.consumer)
-        cdef fd_ring_fault fault = self.consumer.fault
-        self.leave()
+        cdef uint32_t count = self.look()
         if count == 0:
-            raise_ring_fault(fault)
+            raise_ring_fault(self.consumer.fault)
         return count
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastdivert._core import Packets, Ring
+from fastdivert._core import Packets, Queues
 from fastdivert.dtypes import headers_of
 from fastdivert.enums import Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _Headers = npt.NDArray[np.void]
 
 _DROP = int(Verdict.DROP)  # numpy compares with an enum five times slower
+
+#: Looks at the queues of one spin: some 50 us, then signals have their turn.
+_SPIN_TURNS = 1000
 
 #: Longer than any call that puts packets back can take.
 _SEND_SECONDS = 5.0
@@ -61,12 +64,12 @@ class LiveChannel:
         self._geometry = power_of_two(params.length), power_of_two(params.size)
         self._sniffs = sniffs
         self._busy_poll = busy_poll
-        self._rings = [Ring.attach(headers, data) for headers, data in port.queues]
-        self._left: Packets | None = None  # taken from the rings, and over a batch's size
+        self._queues = Queues(port.queues)
         self._receiving = threading.Lock()  # one thread takes and waits at a time
         self._state = threading.Condition()  # guards what follows; notified as sends end
         self._sending = 0  # threads that are putting packets back right now
         self._ended = Shutdown(0)
+        self._ending = False  # shut down or closed: whoever waits must look why
         self._closed = False
         self._owner = os.getpid()
         self._final_stats: dict[str, Any] | None = None  # of a closed handle
@@ -78,7 +81,9 @@ class LiveChannel:
         deadline = None if timeout is None else time.monotonic() + timeout
         with _locked(self._receiving, timeout):
             while True:
-                packets = self._try_recv(most) or self._spin(most, deadline)
+                packets = self._try_recv(most)
+                if packets is None and self._busy_poll:
+                    packets = self._spin(most, deadline)
                 if packets is not None:
                     return packets
                 left = None if deadline is None else deadline - time.monotonic()
@@ -96,64 +101,45 @@ class LiveChannel:
         if self._closed:
             raise HandleClosedError("the handle is closed")
         packets = self._take(most)
-        if packets is None and self._ended & Shutdown.RECV:
+        if packets is None and self._ending and self._ended & Shutdown.RECV:
             raise ShutdownError("the handle was shut down and everything has been received")
         return packets
 
     def _spin(self, most: int, deadline: float | None) -> Packets | None:
         """Looks again and again for busy_poll seconds: no sleep, no wake-up to pay for."""
-        if not self._busy_poll:
-            return None
         end = time.monotonic() + self._busy_poll
         if deadline is not None:
             end = min(end, deadline)
-        while time.monotonic() < end:
-            packets = self._try_recv(most)
-            if packets is not None:
-                return packets
-        return None
+        while not self._queues.spin(_SPIN_TURNS):  # between two, signals are handled
+            if time.monotonic() >= end or self._ending:
+                break
+        return self._try_recv(most)
 
     def _take(self, most: int) -> Packets | None:
         """Up to most packets of all queues, in the order of their timestamps."""
         oldest = self._port.now() - self._params.time * 1_000_000
-        taken = [] if self._left is None else [self._left]
-        self._left = None
-        for ring in self._rings:
-            packets = ring.take(most, oldest)
-            if packets is not None:
-                taken.append(packets)
-        if not taken:
-            return None
-        merged = taken[0] if len(taken) == 1 else _merge(taken)
-        if len(merged) > most:
-            rows = np.arange(len(merged), dtype=np.uint32)
-            self._left = merged.gather(rows[most:])
-            merged = merged.gather(rows[:most])
-        self._queue_wait = max(0, self._port.now() - int(headers_of(merged)["timestamp"][0]))
-        return merged
+        packets = self._queues.take(most, oldest)
+        if packets is not None:
+            self._queue_wait = max(0, self._port.now() - packets.timestamp)
+        return packets
 
     def _wait(self, timeout: float | None) -> None:
         """Until the doorbell rings. Signals are handled meanwhile, so Ctrl-C ends it."""
         try:
-            if self._arm():
+            if self._queues.arm():
                 self._doorbell.wait(timeout)
         finally:
             self._disarm()
 
     async def ready(self, timeout: float | None) -> None:
         try:
-            if self._arm():
+            if self._queues.arm():
                 await self._doorbell.ready(timeout)
         finally:
             self._disarm()
 
-    def _arm(self) -> bool:
-        """Asks every queue for its doorbell; False if packets came meanwhile."""
-        return all(ring.sleep() for ring in self._rings)
-
     def _disarm(self) -> None:
-        for ring in self._rings:
-            ring.wake()
+        self._queues.disarm()
         if not self._closed:
             self._doorbell.silence()
 
@@ -207,6 +193,7 @@ class LiveChannel:
             if self._closed:
                 raise HandleClosedError("the handle is closed")
             self._ended |= how
+            self._ending = True
             if how & Shutdown.RECV:
                 self._port.stop()
         self._doorbell.ring()
@@ -218,7 +205,7 @@ class LiveChannel:
             if self._closed:
                 return
             self._port.stop()
-            self._closed = True
+            self._closed = self._ending = True
             # Sends are short. If one was torn between its two ends by an exception
             # from a signal, its count stays up, and there is nothing to wait for.
             self._state.wait_for(lambda: self._sending == 0, timeout=_SEND_SECONDS)
@@ -264,14 +251,14 @@ class LiveChannel:
 
     def _stats(self) -> dict[str, Any]:
         produced = self._port.stats()
-        consumed = [ring.counters() for ring in self._rings]
+        consumed = [ring.counters() for ring in self._queues.rings]
         dropped = produced["dropped"]
         dropped["queue_time"] += sum(each["dropped"]["queue_time"] for each in consumed)
         return {
             **produced,
-            "delivered": sum(each["delivered"] for each in consumed) - self._left_over(),
-            "waiting": sum(ring.waiting for ring in self._rings) + self._left_over(),
-            "held": sum(ring.held for ring in self._rings),
+            "delivered": sum(each["delivered"] for each in consumed),
+            "waiting": self._queues.waiting,
+            "held": self._queues.held,
             "dropped": dropped,
             "sent": self._sent,
             "send_errors": self._send_errors,
@@ -279,18 +266,8 @@ class LiveChannel:
             "queue_wait_ns": self._queue_wait,
         }
 
-    def _left_over(self) -> int:
-        return 0 if self._left is None else len(self._left)
-
     def fileno(self) -> int:
         return self._doorbell.fileno()
-
-
-def _merge(parts: list[Packets]) -> Packets:
-    """Packets of several queues in the order in which their programs saw them."""
-    together = Packets.concat(parts)
-    order = np.argsort(headers_of(together)["timestamp"], kind="stable")
-    return together.gather(order.astype(np.uint32))
 
 
 @contextlib.contextmanager
