@@ -215,8 +215,7 @@ static NTSTATUS call_driver(PIRP irp, PFILE_OBJECT file, UCHAR major)
 
     SIM_IRQL_IS(PASSIVE_LEVEL);
     NTSTATUS status = driver.MajorFunction[major](file->DeviceObject, irp);
-    SIM_IRQL_IS(PASSIVE_LEVEL);
-    sim_no_locks_held("the end of a request");
+    sim_back_at_passive("the end of a request");
     SIM_REQUIRE((status == STATUS_PENDING) == irp->pending,
                 "a pending request must be marked, and return STATUS_PENDING");
     if (status == STATUS_PENDING)
@@ -400,8 +399,7 @@ static void *run_work_item(void *argument)
     PIO_WORKITEM item = argument;
     PDEVICE_OBJECT device = item->device;
     item->routine(device, item->context);
-    SIM_IRQL_IS(PASSIVE_LEVEL);
-    sim_no_locks_held("the end of a work item");
+    sim_back_at_passive("the end of a work item");
     sim_object_dereference(device);
     return NULL;
 }
@@ -431,8 +429,7 @@ NTSTATUS sim_driver_load(DRIVER_INITIALIZE *entry)
     for (unsigned i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
         driver.MajorFunction[i] = invalid_request;
     NTSTATUS status = entry(&driver, &registry);
-    SIM_IRQL_IS(PASSIVE_LEVEL);
-    sim_no_locks_held("the end of DriverEntry");
+    sim_back_at_passive("the end of DriverEntry");
     if (!NT_SUCCESS(status)) {
         sim_check_nothing_left();
         return status;
@@ -446,8 +443,7 @@ NTSTATUS sim_driver_load(DRIVER_INITIALIZE *entry)
 void sim_driver_unload(void)
 {
     driver.DriverUnload(&driver);
-    SIM_IRQL_IS(PASSIVE_LEVEL);
-    sim_no_locks_held("the end of unloading");
+    sim_back_at_passive("the end of unloading");
     sim_check_nothing_left();
 }
 

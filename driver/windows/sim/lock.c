@@ -33,7 +33,7 @@ unsigned sim_lock_class(const char *file, int line)
     unsigned class;
 
     pthread_mutex_lock(&class_mutex);
-    for (class = 1; class < class_count; class++)
+    for (class = 1; class < class_count; class ++)
         if (classes[class].line == line && strcmp(classes[class].file, file) == 0)
             break;
     SIM_REQUIRE(class < CLASSES, "more than %d lock classes", CLASSES - 1);
@@ -66,14 +66,14 @@ static void note_taken(const void *lock, unsigned class)
     for (unsigned i = 0; i < held_count; i++) {
         unsigned outer = held[i].class;
         SIM_REQUIRE(held[i].lock != lock, "a lock is taken twice: deadlock");
-        SIM_REQUIRE(outer != class, "two locks of one class are held (%s:%d)",
-                    classes[class].file, classes[class].line);
+        SIM_REQUIRE(outer != class, "two locks of one class are held (%s:%d)", classes[class].file,
+                    classes[class].line);
         if (__atomic_load_n(&after[outer], __ATOMIC_RELAXED) >> class & 1)
             continue;
         pthread_mutex_lock(&class_mutex);
-        SIM_REQUIRE(!reaches(class, outer), "lock order: %s:%d after %s:%d, and before it elsewhere",
-                    classes[class].file, classes[class].line, classes[outer].file,
-                    classes[outer].line);
+        SIM_REQUIRE(!reaches(class, outer),
+                    "lock order: %s:%d after %s:%d, and before it elsewhere", classes[class].file,
+                    classes[class].line, classes[outer].file, classes[outer].line);
         __atomic_fetch_or(&after[outer], 1ull << class, __ATOMIC_RELAXED);
         pthread_mutex_unlock(&class_mutex);
     }
@@ -96,9 +96,14 @@ static void note_released(const void *lock)
 void sim_no_locks_held(const char *where)
 {
     SIM_REQUIRE(held_count == 0, "%u locks are held at %s (the last: %s:%d)", held_count, where,
-                classes[held[held_count - 1].class].file,
-                classes[held[held_count - 1].class].line);
+                classes[held[held_count - 1].class].file, classes[held[held_count - 1].class].line);
+}
+
+void sim_back_at_passive(const char *where)
+{
+    SIM_REQUIRE(KeGetCurrentIrql() == PASSIVE_LEVEL, "IRQL %u at %s", KeGetCurrentIrql(), where);
     SIM_REQUIRE(critical_regions == 0, "a critical region is not left at %s", where);
+    sim_no_locks_held(where);
 }
 
 void sim_critical_region(int delta)

@@ -20,7 +20,7 @@
 #define RtlCopyMemory(to, from, n) memcpy((to), (from), (n))
 #define RtlMoveMemory(to, from, n) memmove((to), (from), (n))
 #define RtlEqualMemory(a, b, n) (memcmp((a), (b), (n)) == 0)
-#define CONTAINING_RECORD(p, type, field) ((type *)((char *)(p)-offsetof(type, field)))
+#define CONTAINING_RECORD(p, type, field) ((type *)((char *)(p) - offsetof(type, field)))
 #define FIELD_OFFSET(type, field) ((LONG)offsetof(type, field))
 
 FORCEINLINE void InitializeListHead(PLIST_ENTRY head)
@@ -97,9 +97,9 @@ void sim_guard_leave(struct sim_guard *guard);
 NTSTATUS sim_exception_code(void);
 #undef __try
 #undef __except
-#define __try                                                                               \
-    for (struct sim_guard guard_ __attribute__((cleanup(sim_guard_leave))) = {.open = 1};   \
-         guard_.open && sim_guard_push(&guard_); guard_.open = 0)                           \
+#define __try                                                                             \
+    for (struct sim_guard guard_ __attribute__((cleanup(sim_guard_leave))) = {.open = 1}; \
+         guard_.open && sim_guard_push(&guard_); guard_.open = 0)                         \
         if (setjmp(guard_.buffer) == 0)
 #define __except(filter) else if (filter)
 #define GetExceptionCode() sim_exception_code()
@@ -113,12 +113,12 @@ KIRQL sim_raise_irql(KIRQL level);
 void KeLowerIrql(KIRQL level);
 
 unsigned sim_lock_class(const char *file, int line);
-#define KeInitializeSpinLock(lock)                                     \
-    do {                                                               \
-        static unsigned class_;                                        \
-        if (__atomic_load_n(&class_, __ATOMIC_RELAXED) == 0)           \
+#define KeInitializeSpinLock(lock)                                                           \
+    do {                                                                                     \
+        static unsigned class_;                                                              \
+        if (__atomic_load_n(&class_, __ATOMIC_RELAXED) == 0)                                 \
             __atomic_store_n(&class_, sim_lock_class(__FILE__, __LINE__), __ATOMIC_RELAXED); \
-        sim_spin_lock_initialise((lock), __atomic_load_n(&class_, __ATOMIC_RELAXED)); \
+        sim_spin_lock_initialise((lock), __atomic_load_n(&class_, __ATOMIC_RELAXED));        \
     } while (0)
 void sim_spin_lock_initialise(PKSPIN_LOCK lock, unsigned class);
 KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK lock);
@@ -173,6 +173,7 @@ FORCEINLINE PVOID MmGetSystemAddressForMdlSafe(PMDL mdl, ULONG priority)
         return mdl->MappedSystemVa;
     return MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, NULL, FALSE, priority);
 }
+#define MAXULONG 0xffffffffu
 #define MmGetMdlByteCount(mdl) ((mdl)->ByteCount)
 #define MmGetMdlByteOffset(mdl) ((mdl)->ByteOffset)
 #define MmGetMdlVirtualAddress(mdl) ((PVOID)((PUCHAR)(mdl)->StartVa + (mdl)->ByteOffset))

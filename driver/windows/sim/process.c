@@ -64,8 +64,7 @@ static void notify_exit(PEPROCESS process)
             routines[i]((HANDLE)4, process->id, FALSE);
         if (routines_ex[i] != NULL)
             routines_ex[i](process, process->id, NULL);
-        SIM_REQUIRE(KeGetCurrentIrql() == PASSIVE_LEVEL, "a notify routine left the IRQL raised");
-        sim_no_locks_held("the end of a notify routine");
+        sim_back_at_passive("the end of a notify routine");
     }
     pthread_mutex_unlock(&mutex);
 }

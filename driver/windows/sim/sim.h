@@ -12,12 +12,11 @@
 /* ---- rules --------------------------------------------------------------- */
 
 #define SIM_VIOLATION_EXIT 86
-void sim_violation(const char *format, ...)
-    __attribute__((noreturn, format(printf, 1, 2)));
-#define SIM_REQUIRE(condition, ...)         \
-    do {                                    \
+void sim_violation(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define SIM_REQUIRE(condition, ...)            \
+    do {                                       \
         if (__builtin_expect(!(condition), 0)) \
-            sim_violation(__VA_ARGS__);     \
+            sim_violation(__VA_ARGS__);        \
     } while (0)
 /* At the head of every function of the kernel. */
 #define SIM_IRQL_AT_MOST(level) sim_irql_at_most((level), __func__)
@@ -25,6 +24,8 @@ void sim_violation(const char *format, ...)
 void sim_irql_at_most(KIRQL level, const char *function);
 void sim_irql_is(KIRQL level, const char *function);
 void sim_no_locks_held(const char *where);
+/* As above, and at PASSIVE_LEVEL, and in no critical region. */
+void sim_back_at_passive(const char *where);
 
 #define SIM_INITIALISED 0x5eed1e55u
 #define SIM_POISON 0xcd

@@ -16,9 +16,12 @@ struct layer_shape {
     UINT32 count, interface, sub_interface, destination, sub_destination, flags;
 };
 static const struct layer_shape shapes[SIM_LAYER_COUNT] = {
-    [SIM_LAYER_INBOUND_V4] = {0, 10, 4, 5, 4, 5, 6},  [SIM_LAYER_INBOUND_V6] = {2, 10, 4, 5, 4, 5, 6},
-    [SIM_LAYER_OUTBOUND_V4] = {4, 10, 4, 5, 4, 5, 6}, [SIM_LAYER_OUTBOUND_V6] = {6, 10, 4, 5, 4, 5, 6},
-    [SIM_LAYER_FORWARD_V4] = {8, 15, 5, 6, 7, 8, 9},  [SIM_LAYER_FORWARD_V6] = {10, 15, 5, 6, 7, 8, 9},
+    [SIM_LAYER_INBOUND_V4] = {0, 10, 4, 5, 4, 5, 6},
+    [SIM_LAYER_INBOUND_V6] = {2, 10, 4, 5, 4, 5, 6},
+    [SIM_LAYER_OUTBOUND_V4] = {4, 10, 4, 5, 4, 5, 6},
+    [SIM_LAYER_OUTBOUND_V6] = {6, 10, 4, 5, 4, 5, 6},
+    [SIM_LAYER_FORWARD_V4] = {8, 15, 5, 6, 7, 8, 9},
+    [SIM_LAYER_FORWARD_V6] = {10, 15, 5, 6, 7, 8, 9},
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -86,8 +89,8 @@ static void deliver(const struct sim_traffic *how, const struct sim_list *list, 
                 .interface = how->interface,
                 .sub_interface = how->sub_interface,
                 .compartment = how->compartment,
-                .checksum = (ULONG)(uintptr_t)
-                                list->list.NetBufferListInfo[TcpIpChecksumNetBufferListInfo],
+                .checksum =
+                    (ULONG)(uintptr_t)list->list.NetBufferListInfo[TcpIpChecksumNetBufferListInfo],
                 .length = buffer->DataLength,
                 .bytes = bytes,
             };
@@ -108,7 +111,7 @@ static enum sim_layer layer_of(const struct sim_traffic *how)
 struct shape {
     const NET_BUFFER *buffer;
     const MDL *mdl;
-    ULONG mdl_offset, length, offset;
+    ULONG64 mdl_offset, length, offset; /* no padding: compared as memory */
 };
 
 static unsigned note_shapes(const NET_BUFFER_LIST *list, struct shape *shapes_of, unsigned most)
@@ -117,9 +120,9 @@ static unsigned note_shapes(const NET_BUFFER_LIST *list, struct shape *shapes_of
     for (; list != NULL; list = list->Next)
         for (const NET_BUFFER *buffer = list->FirstNetBuffer; buffer != NULL && count < most;
              buffer = buffer->Next)
-            shapes_of[count++] = (struct shape){buffer, buffer->CurrentMdl,
-                                                buffer->CurrentMdlOffset, buffer->DataLength,
-                                                buffer->DataOffset};
+            shapes_of[count++] =
+                (struct shape){buffer, buffer->CurrentMdl, buffer->CurrentMdlOffset,
+                               buffer->DataLength, buffer->DataOffset};
     return count;
 }
 
