@@ -25,8 +25,8 @@ void *sim_object_create(enum sim_type type, size_t size);
 struct sim_object *sim_object_of(const void *body);
 HANDLE sim_handle_insert(PEPROCESS process, void *body, ACCESS_MASK access);
 /* A reference to the body, or NULL with *status. */
-void *sim_handle_reference(PEPROCESS process, HANDLE handle, enum sim_type type,
-                           ACCESS_MASK access, NTSTATUS *status);
+void *sim_handle_reference(PEPROCESS process, HANDLE handle, enum sim_type type, ACCESS_MASK access,
+                           NTSTATUS *status);
 
 /* ---- processes ------------------------------------------------------------- */
 

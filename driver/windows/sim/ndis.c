@@ -140,7 +140,8 @@ void FwpsFreeNetBufferList0(NET_BUFFER_LIST *out)
 
     SIM_IRQL_AT_MOST(DISPATCH_LEVEL);
     SIM_REQUIRE(list->state != SIM_LIST_STACK, "a list is freed that the stack still has");
-    SIM_REQUIRE(pool != NULL && pool->magic == POOL_MAGIC, "a list is freed that was not allocated");
+    SIM_REQUIRE(pool != NULL && pool->magic == POOL_MAGIC,
+                "a list is freed that was not allocated");
     sim_buffer_check(out->FirstNetBuffer);
     __atomic_sub_fetch(&pool->lists, 1, __ATOMIC_RELAXED);
     __atomic_sub_fetch(&lists, 1, __ATOMIC_RELAXED);
@@ -206,8 +207,7 @@ PVOID NdisGetDataBuffer(PNET_BUFFER buffer, ULONG length, PVOID storage, UINT mu
         return NULL;
     const MDL *mdl = buffer->CurrentMdl;
     uint8_t *at = (uint8_t *)mdl->MappedSystemVa + buffer->CurrentMdlOffset;
-    if (mdl->ByteCount - buffer->CurrentMdlOffset >= length &&
-        (uintptr_t)at % multiple == offset)
+    if (mdl->ByteCount - buffer->CurrentMdlOffset >= length && (uintptr_t)at % multiple == offset)
         return at;
     if (storage == NULL)
         return NULL;
@@ -234,8 +234,7 @@ NDIS_STATUS NdisRetreatNetBufferDataStart(PNET_BUFFER buffer, ULONG delta, ULONG
     if (mdl == NULL || bytes == NULL)
         abort();
     memset(bytes, SIM_POISON, delta);
-    *mdl = (MDL){.Next = buffer->MdlChain, .MappedSystemVa = bytes, .ByteCount = delta,
-                 .Size = -1};
+    *mdl = (MDL){.Next = buffer->MdlChain, .MappedSystemVa = bytes, .ByteCount = delta, .Size = -1};
     buffer->DataLength += delta;
     place(buffer, mdl, buffer->DataOffset);
     return 0;

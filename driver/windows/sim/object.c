@@ -80,8 +80,8 @@ HANDLE sim_handle_insert(PEPROCESS process, void *body, ACCESS_MASK access)
     sim_violation("more than %d handles", SIM_HANDLES);
 }
 
-void *sim_handle_reference(PEPROCESS process, HANDLE handle, enum sim_type type,
-                           ACCESS_MASK access, NTSTATUS *status)
+void *sim_handle_reference(PEPROCESS process, HANDLE handle, enum sim_type type, ACCESS_MASK access,
+                           NTSTATUS *status)
 {
     uintptr_t index = (uintptr_t)handle / 4;
     void *body = NULL;

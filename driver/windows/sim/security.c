@@ -94,9 +94,9 @@ NTSTATUS ZwSetSecurityObject(HANDLE handle, SECURITY_INFORMATION what,
 int sim_acl_allows(const ACL *acl, enum sim_user user, ACCESS_MASK access)
 {
     static const UCHAR sids[][16] = {
-        [SIM_SYSTEM] = {1, 1, 0, 0, 0, 0, 0, 5, 18},                                 /* S-1-5-18 */
-        [SIM_ADMINISTRATOR] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2},    /* S-1-5-32-544 */
-        [SIM_PLAIN_USER] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x21, 2},       /* S-1-5-32-545 */
+        [SIM_SYSTEM] = {1, 1, 0, 0, 0, 0, 0, 5, 18},                          /* S-1-5-18 */
+        [SIM_ADMINISTRATOR] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2}, /* S-1-5-32-544 */
+        [SIM_PLAIN_USER] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x21, 2},    /* S-1-5-32-545 */
     };
     static const UCHAR everyone[] = {1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}; /* S-1-1-0 */
     ACCESS_MASK granted = 0;

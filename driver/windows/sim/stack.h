@@ -21,9 +21,9 @@ struct sim_traffic {
     ULONG interface, sub_interface;
     ULONG destination_interface, destination_sub_interface; /* forwarded */
     ULONG compartment;
-    UINT32 flags;   /* more FWP_CONDITION_FLAG_... */
-    ULONG checksum; /* TcpIpChecksumNetBufferListInfo */
-    KIRQL irql;     /* of the classification: PASSIVE_LEVEL to DISPATCH_LEVEL */
+    UINT32 flags;       /* more FWP_CONDITION_FLAG_... */
+    ULONG checksum;     /* TcpIpChecksumNetBufferListInfo */
+    KIRQL irql;         /* of the classification: PASSIVE_LEVEL to DISPATCH_LEVEL */
     uint32_t mdl_size;  /* not 0: the bytes lie in several MDLs, each at most so long */
     uint32_t unused;    /* bytes before the IP header in the first MDL */
     int no_header_size; /* FWPS_METADATA_FIELD_IP_HEADER_SIZE is not there */

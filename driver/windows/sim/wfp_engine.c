@@ -38,8 +38,8 @@ struct sim_callout {
     struct sim_callout *next;
     FWPS_CALLOUT1 given;
     UINT32 id;
-    long active;   /* classifications that are in it or may still enter */
-    long applied;  /* filters that call it */
+    long active;  /* classifications that are in it or may still enter */
+    long applied; /* filters that call it */
     int removed;
 };
 
@@ -258,10 +258,10 @@ NTSTATUS FwpmSubLayerAdd0(HANDLE engine, const FWPM_SUBLAYER0 *sublayer, void *d
 {
     (void)descriptor;
     check_name(&sublayer->displayData);
-    return add(engine,
-               &(struct item){
-                   .kind = SUBLAYER, .key = sublayer->subLayerKey, .weight = sublayer->weight},
-               __func__);
+    return add(
+        engine,
+        &(struct item){.kind = SUBLAYER, .key = sublayer->subLayerKey, .weight = sublayer->weight},
+        __func__);
 }
 
 NTSTATUS FwpmCalloutAdd0(HANDLE engine, const FWPM_CALLOUT0 *callout, void *descriptor, UINT32 *id)
@@ -271,9 +271,8 @@ NTSTATUS FwpmCalloutAdd0(HANDLE engine, const FWPM_CALLOUT0 *callout, void *desc
     if (id != NULL)
         *id = 0;
     return add(engine,
-               &(struct item){.kind = CALLOUT,
-                              .key = callout->calloutKey,
-                              .layer = callout->applicableLayer},
+               &(struct item){
+                   .kind = CALLOUT, .key = callout->calloutKey, .layer = callout->applicableLayer},
                __func__);
 }
 
@@ -421,7 +420,8 @@ unsigned sim_filters_of(enum sim_layer layer, struct sim_applied *applied, unsig
         if (!(item->action & FWP_ACTION_FLAG_CALLOUT))
             continue;
         to->callout = find_callout(&item->callout_key);
-        SIM_REQUIRE(to->callout != NULL, "a filter's callout is not registered: traffic is blocked");
+        SIM_REQUIRE(to->callout != NULL,
+                    "a filter's callout is not registered: traffic is blocked");
         to->filter.action.calloutId = to->callout->id;
         to->classify = to->callout->given.classifyFn;
         to->callout->active++;
