@@ -45,7 +45,8 @@ MACHINES: Final = {
 
 C_FLAGS: Final = (
     "-std=c11 -O2 -ffreestanding -fms-extensions -fshort-wchar -fno-stack-protector "
-    "-fno-strict-aliasing -fasynchronous-unwind-tables -mguard=cf -g -gcodeview -gno-codeview-command-line "
+    "-fno-strict-aliasing -fasynchronous-unwind-tables -mguard=cf "
+    "-g -gcodeview -gno-codeview-command-line "
     "-Wall -Wextra -Werror -Wno-#warnings -Wno-ignored-attributes -Wno-unknown-pragmas "
     f"-Wframe-larger-than={FRAME_MOST} -D_WIN32_WINNT=0x0A00 "
     # wdm.h and intrin.h both define these two, and -fms-extensions makes them meet.

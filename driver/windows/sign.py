@@ -16,11 +16,12 @@ SUBJECT: Final = "/CN=fastdivert test signing (not for production)"
 DAYS: Final = 365
 
 
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise SystemExit(f"sign.py: {name} is missing; ./dev driver installs it")
-    return found
+def _run(name: str, arguments: str, *more: str | Path) -> None:
+    tool = shutil.which(name)
+    if tool is None:
+        raise SystemExit(f"sign.py: {name} is missing; ./dev driver --sign installs it")
+    command = [tool, *arguments.split(), *map(str, more)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
@@ -31,20 +32,12 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
         request = (
             f"req -x509 -newkey rsa:3072 -sha256 -nodes -days {DAYS} "
             "-addext keyUsage=critical,digitalSignature "
-            "-addext extendedKeyUsage=critical,codeSigning"
+            "-addext extendedKeyUsage=critical,codeSigning -subj"
         )
-        subprocess.run(
-            [_tool("openssl"), *request.split(), "-subj", SUBJECT]
-            + ["-keyout", str(key), "-out", str(certificate)],
-            check=True,
-            capture_output=True,
-        )
+        _run("openssl", request, SUBJECT, "-keyout", key, "-out", certificate)
         key.chmod(0o600)
-        subprocess.run(
-            [_tool("openssl"), "x509", "-outform", "DER", "-in", str(certificate)]
-            + ["-out", str(folder / "fastdivert-test.cer")],
-            check=True,
-        )
+        windows = certificate.with_suffix(".cer")
+        _run("openssl", "x509 -outform DER -in", certificate, "-out", windows)
     return key, certificate
 
 
@@ -53,10 +46,6 @@ def sign(image: Path, folder: Path) -> None:
     key, certificate = make_certificate(folder)
     signed = image.with_suffix(".signed")
     signed.unlink(missing_ok=True)
-    subprocess.run(
-        [_tool("osslsigncode"), "sign", "-h", "sha256", "-ph", "-n", "fastdivert"]
-        + ["-certs", str(certificate), "-key", str(key), "-in", str(image), "-out", str(signed)],
-        check=True,
-        capture_output=True,
-    )
+    what = ["-certs", certificate, "-key", key, "-in", image, "-out", signed]
+    _run("osslsigncode", "sign -h sha256 -ph -n fastdivert", *what)
     signed.replace(image)
