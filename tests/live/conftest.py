@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.kernel_objects import everything, settled
 from tests.live.namespaces import Namespace, join, namespace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ def _missing() -> str | None:
         return "this kernel has no BTF"
     if importlib.util.find_spec("fastdivert.linux._linux") is None:
         return "fastdivert was built without the Linux driver: clang is needed"
-    for tool in ("ip", "clang-19", "gcc"):
+    for tool in ("ip", "tc", "ping", "sysctl", "ethtool", "clang-19", "gcc"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"
     return None
@@ -52,6 +53,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, str(ROOT / "driver/linux/build.py"), "--tests", str(folder)], check=True
     )
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def host_as_it_was() -> Iterator[None]:
+    """Programs, maps, links, pins, namespaces, devices, queueing disciplines: nothing is left."""
+    before = everything()
+    yield
+    assert settled(before) == before
 
 
 @pytest.fixture(autouse=True)

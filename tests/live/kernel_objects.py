@@ -8,6 +8,7 @@ import ctypes
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -66,12 +67,19 @@ def ours() -> dict[str, list[tuple[int, str]]]:
 
 
 def everything() -> dict[str, Any]:
-    """All that a session could leave behind, in this network namespace and on the host."""
-    return {
+    """All that a test could leave behind, in this network namespace and on the host.
+
+    Others on a shared machine come and go: what the whole host has counts only
+    where the tests are required, which is where they have the host for themselves.
+    """
+    host: dict[str, Any] = {
         "programs": set(objects("program")),
         "maps": set(objects("map")),
         "links": {number for number, _ in objects("link")},
         "namespaces": _listed("/run/netns"),
+    }
+    return {
+        **(host if os.environ.get("FASTDIVERT_LIVE") == "required" else {}),
         "pins": _listed("/sys/fs/bpf"),
         "devices": _lines("ip", "-o", "link", "show"),
         "disciplines": _lines("tc", "qdisc", "show"),
@@ -81,6 +89,14 @@ def everything() -> dict[str, Any]:
             for way in ("ingress", "egress")
         },
     }
+
+
+def settled(wanted: dict[str, Any], seconds: float = 5.0) -> dict[str, Any]:
+    """``everything``, as soon as it is what is wanted: the kernel takes things away a bit later."""
+    end = time.monotonic() + seconds
+    while (found := everything()) != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
 
 
 def _listed(folder: str) -> set[str]:

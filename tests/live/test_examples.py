@@ -9,16 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.live.kernel_objects import everything, settled
 from tests.live.namespaces import Namespace
 from tests.live.traffic import open_socket, received_numbers, receiver, send_numbers, stream
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES, README = ROOT / "examples", ROOT / "README.md"
 HOST = "10.1.0.2"
 Pair = tuple[Namespace, Namespace]
 
@@ -68,6 +71,70 @@ def connects(where: Namespace, host: str, port: int) -> bool:
         except TimeoutError:
             return False
         return True
+
+
+def test_the_readme_does_what_it_says(pair: Pair) -> None:
+    live, _ = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    code = live.replace("    for batch", "    print('ready', flush=True)\n    for batch", 1)
+    left, right = pair
+    with receiver(right, HOST, 9000) as sink:
+        process = right.start(sys.executable, "-c", code)
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            send_numbers(left, HOST, 80, port=5000)
+            assert received_numbers(sink) == [number for number in range(80) if number % 8]
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def demo(*before: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*before, sys.executable, str(EXAMPLES / "demo")],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_accounts_for_every_packet_and_leaves_nothing_behind() -> None:
+    before = everything()
+    process = demo()
+    said, complaint = process.communicate(timeout=120)
+    assert (process.returncode, complaint) == (0, "")
+    assert said.count("SHA-256 equal") == 2
+    rows = {line[:30].strip(): line[30:].split() for line in said.splitlines()}
+    assert rows["seen by the handle"] == ["100.00%", "100.00%"]
+    assert rows["unaccounted for"] == rows["out of order"] == ["0", "0"]
+    assert all(int(number.replace(",", "")) > 1000 for number in rows["delivered to port 9000"])
+    assert settled(before) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_demo_can_be_ended_in_the_middle(number: signal.Signals) -> None:
+    before = everything()
+    process = demo()
+    assert process.stdout is not None
+    process.stdout.readline()  # the hosts are there
+    time.sleep(1.5)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=20)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in complaint
+    assert settled(before) == before
+
+
+def test_the_demo_without_privileges_plays_a_capture_and_says_why() -> None:
+    process = demo("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+    said, complaint = process.communicate(timeout=120)
+    assert (process.returncode, complaint) == (0, "")
+    assert said.startswith(
+        "On a recorded capture instead of live traffic: "
+        "making a network namespace: Operation not permitted; run as root."
+    )
+    assert "seen 41, matched 36, dropped 15, sent 21" in said
 
 
 def test_the_firewall_opens_one_port_and_closes_the_others(pair: Pair) -> None:

@@ -63,8 +63,13 @@ def test_the_reference_has_every_public_name_as_it_is_now():
     assert headings(page) == headings(done.stdout), "not current: run ./dev docs"
 
 
-def test_the_readme_example_runs(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def readme_examples():
+    """The live one, and the one on a capture."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_readme_example_on_a_capture_runs(tmp_path, monkeypatch, capsys):
+    _, code = readme_examples()
     shutil.copy(ROOT / "tests" / "captures" / "http.pcap", tmp_path / "in.pcap")
     monkeypatch.chdir(tmp_path)
     exec(compile(code.replace("443", "8000"), "README.md", "exec"), {})

@@ -53,7 +53,8 @@ def test_top_talkers():
     assert run("top_talkers.py", icmp) == f"{total:>14,} bytes  10.77.0.1 - 10.77.0.2\n"
 
 
-def test_demo():
-    text = run("demo.py")
+def test_the_demo_on_a_capture_says_why_it_is_one():
+    text = run("demo", "--replay")
+    assert text.startswith("On a recorded capture instead of live traffic: it was asked for.")
     assert "seen 41, matched 36, dropped 15, sent 21" in text
     assert "million/s" in text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The main job, on a real capture: filter, edit, drop, reinject. ``./dev demo`` runs it.
+"""The demo on a recorded capture: filter, edit, drop, reinject. Needs no privilege.
 
 A recorded HTTP session goes through the replay driver, which does with a capture
 what a live driver does with a host: it evaluates the filter, puts what matches
@@ -9,7 +9,6 @@ into the ring, and sends what comes back, here into another capture file.
 from __future__ import annotations
 
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import numpy as np
 
 import fastdivert as fd
 
-CAPTURE = Path(__file__).parents[1] / "tests" / "captures" / "http.pcap"
+CAPTURE = Path(__file__).parents[2] / "tests" / "captures" / "http.pcap"
 FILTER = "tcp and (tcp.DstPort == 8000 or tcp.SrcPort == 8000)"
 DROPPED = "tcp.PayloadLength == 0 and not tcp.Syn and not tcp.Fin"
 FAST_PACKETS = 1_000_000
@@ -78,12 +77,7 @@ def measured(folder: Path) -> None:
     print(f"{stats['verdict_dropped']:,} dropped, {stats['sent']:,} sent.")
 
 
-def main() -> int:
+def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         diverted(Path(folder))
         measured(Path(folder))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
