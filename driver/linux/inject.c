@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -37,7 +36,6 @@ struct letter {
 struct fd_injector {
     struct fd_injector_options options;
     int socket;
-    ino_t home; /* the network namespace that it was opened in */
     pthread_mutex_t lock;
     struct fd_way_back back;
     struct fd_quick quick;
@@ -47,14 +45,6 @@ struct fd_injector {
     struct letter letters[BATCH];
     uint32_t rows[BATCH]; /* which packet a message carries */
 };
-
-/* 0 if it cannot be known. */
-static ino_t current_namespace(void)
-{
-    struct stat status;
-
-    return stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
-}
 
 struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
                                      struct fd_error *error)
@@ -68,12 +58,12 @@ struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
         return NULL;
     }
     injector->options = *options;
-    injector->home = current_namespace();
     injector->back = (struct fd_way_back){.mark = options->mark, .slots = options->slots};
     injector->quick = (struct fd_quick){.outbox = options->outbox,
                                         .queues = options->queues,
                                         .inject_program = options->inject_program,
-                                        .frames_program = options->frames_program};
+                                        .frames_program = options->frames_program,
+                                        .home = fd_current_namespace()};
     pthread_mutex_init(&injector->lock, NULL);
     /* Protocol 0: it receives nothing. */
     injector->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -228,7 +218,7 @@ static void send_letters(struct fd_injector *injector, uint32_t count, int32_t *
 
 /* ---- a batch ------------------------------------------------------------ */
 
-/* How many were sent by socket: up to the first that could go the quick way. */
+/* How many were sent by socket: up to those that suit the quick way. */
 static uint32_t send_by_socket(struct fd_injector *injector,
                                const struct fd_descriptor *descriptors,
                                const struct fd_record *records, uint32_t row, uint32_t count,
@@ -244,7 +234,7 @@ static uint32_t send_by_socket(struct fd_injector *injector,
             injector->rows[letters++] = at;
         at++;
     } while (at < count && letters < BATCH &&
-             !fd_quick_suits(&injector->quick, &descriptors[at], &records[at]));
+             !fd_quick_suits(&injector->quick, &descriptors[at], &records[at], count - at));
     send_letters(injector, letters, faults);
     fd_way_back_queued(&injector->back);
     return at - row;
@@ -257,11 +247,13 @@ uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *des
     uint32_t at = 0;
 
     pthread_mutex_lock(&injector->lock);
-    injector->quick.is_home = injector->home != 0 && current_namespace() == injector->home;
+    fd_quick_forget(&injector->quick);
     injector->device_index = 0; /* interfaces may have changed since the last time */
     while (at < count) {
-        uint32_t quick = fd_quick_send(&injector->quick, &injector->back, descriptors + at,
-                                       records + at, count - at, faults + at);
+        uint32_t quick = 0;
+        if (fd_quick_suits(&injector->quick, descriptors + at, records + at, count - at))
+            quick = fd_quick_send(&injector->quick, &injector->back, descriptors + at, records + at,
+                                  count - at, faults + at);
         at +=
             quick != 0 ? quick : send_by_socket(injector, descriptors, records, at, count, faults);
     }

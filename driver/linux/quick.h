@@ -7,6 +7,8 @@
 #ifndef FD_LINUX_QUICK_H
 #define FD_LINUX_QUICK_H
 
+#include <sys/types.h>
+
 #include "anchor.h"
 #include "queues.h"
 #include "way_back.h"
@@ -16,23 +18,35 @@ struct fd_quick {
     const struct fd_queues *queues;
     int inject_program; /* -1: no quick way */
     int frames_program; /* -1: no live frames */
-    int is_home;        /* the calling thread is in the handle's namespace */
+    ino_t home;         /* the network namespace of the handle, or 0 */
+    enum { FD_SOMEWHERE, FD_HOME, FD_ABROAD } whereabouts; /* of the thread that calls */
     struct fd_anchor anchor;
 };
 
-/* A unicast Ethernet frame of ordinary size, in the ring. What has no L2
- * header, or is a tunnel's, goes by socket; so does a group's frame, which must
- * be classified by its address on the way in. A program that is run by hand
- * sees the devices of the thread that runs it: elsewhere the same number is
- * another device, and only the socket knows where it belongs. */
-int fd_quick_suits(const struct fd_quick *quick, const struct fd_descriptor *descriptor,
-                   const struct fd_record *record);
+/* Before each call: a thread may have gone elsewhere since the last. */
+static inline void fd_quick_forget(struct fd_quick *quick)
+{
+    quick->whereabouts = FD_SOMEWHERE;
+}
 
-/* How many of count packets went the quick way: as many as are alike. Each
- * fault becomes 0 or an errno. */
+/* Whether the quick way is the way for these, and quicker than the socket: some
+ * that are alike, unicast Ethernet frames of ordinary size in the ring.
+ *
+ * What has no L2 header, or is a tunnel's, goes by socket; so does a group's
+ * frame, which must be classified by its address on the way in. A program that
+ * is run by hand sees the devices of the thread that runs it: elsewhere the
+ * same number is another device, and only the socket knows where it belongs. */
+int fd_quick_suits(struct fd_quick *quick, const struct fd_descriptor *descriptors,
+                   const struct fd_record *records, uint32_t count);
+
+/* How many of count packets, which suit, went the quick way: as many as are
+ * alike. Each fault becomes 0 or an errno. */
 uint32_t fd_quick_send(struct fd_quick *quick, struct fd_way_back *back,
                        const struct fd_descriptor *descriptors, const struct fd_record *records,
                        uint32_t count, int32_t *faults);
+
+/* The calling thread's network namespace; 0 if it cannot be known. */
+ino_t fd_current_namespace(void);
 
 void fd_quick_close(struct fd_quick *quick);
 

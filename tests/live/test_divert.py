@@ -72,7 +72,7 @@ def test_order_is_kept_where_all_ways_in_mix(
     for device, where in (("wire0", left), ("wire1", right)):
         where.ip("link", "set", device, "mtu", "9000")
     settings = {**ROOM, "hold": 300, "batch": 200}
-    lengths = itertools.cycle((1, 40, 3, 150, 64, 2, 90, 31, 32, 33))
+    lengths = itertools.cycle((1, 40, 3, 190, 64, 2, 128, 5, 127, 150))
     with receiver(right, "10.1.0.2") as sink, Pump(programs, right, "udp", **settings) as pump:
         first = 0
         while first < 30000:
@@ -107,7 +107,10 @@ def test_frames_pass_higher_handles_and_are_seen_by_lower_ones(
         assert each["taken"] == each["restored"] == 10000
         assert each["framed"] > 3000
         assert each["stray"] == 0
-    assert [each["foreign"] for each in counted] == [20000, 10000, 0]
+    # Each sees what those below it put back; by socket it would see it twice.
+    assert 20000 <= counted[0]["foreign"] < 22000
+    assert 10000 <= counted[1]["foreign"] < 11000
+    assert counted[2]["foreign"] == 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
