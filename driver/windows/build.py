@@ -11,10 +11,13 @@ bytes, wherever and whenever: no path, time or id gets into the files.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,28 +92,34 @@ def run(*command: str | Path) -> None:
     subprocess.run([str(part) for part in command], check=True, cwd=HERE)
 
 
+def compile_source(machine: Machine, source: Path, target: Path) -> None:
+    include = ["-isystem", HEADERS, "-isystem", HEADERS / "ddk", "-I."]
+    run(
+        tool("clang"),
+        f"--target={machine.target}",
+        *C_FLAGS,
+        *machine.flags,
+        *include,
+        "-Xclang",
+        f"-object-file-name={target.name}",
+        "-c",
+        os.path.relpath(source, HERE),
+        "-o",
+        target,
+    )
+
+
 def compile_sources(machine: Machine, folder: Path) -> list[Path]:
     if not (HEADERS / "ddk" / "ntifs.h").exists():
         raise SystemExit("build.py: mingw-w64-common is missing; ./dev driver installs it")
-    include = ["-isystem", str(HEADERS), "-isystem", str(HEADERS / "ddk"), "-I."]
-    objects = []
-    for source in [*sorted(HERE.glob("*.c")), *sorted(CORE.glob("*.c"))]:
-        target = folder / f"{source.stem}.o"
-        name = os.path.relpath(source, HERE)
-        run(
-            tool("clang"),
-            f"--target={machine.target}",
-            *C_FLAGS,
-            *machine.flags,
-            *include,
-            "-Xclang",
-            f"-object-file-name={target.name}",
-            "-c",
-            name,
-            "-o",
-            target,
-        )
-        objects.append(target)
+    sources = [*sorted(HERE.glob("*.c")), *sorted(CORE.glob("*.c"))]
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in [
+            pool.submit(compile_source, machine, source, target)
+            for source, target in zip(sources, objects, strict=True)
+        ]:
+            done.result()
     return objects
 
 
@@ -165,6 +174,24 @@ def build(machine: Machine, out: Path) -> Path:
     return folder / "fastdivert.sys"
 
 
+def facts(image: Path) -> str:
+    """What a reviewer of the build wants to see of it."""
+    report = subprocess.run(
+        [tool("llvm-readobj"), "--file-headers", "--sections", "--coff-imports", "--unwind", image],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    sections = re.findall(r"Name: (\.\w+) .*?Characteristics \[ \((0x\w+)\)", report, re.DOTALL)
+    return (
+        f"{image}: {image.stat().st_size} bytes\n"
+        f"  sha256 {hashlib.sha256(image.read_bytes()).hexdigest()}\n"
+        f"  checksum {re.findall(r'CheckSum: (0x[0-9A-F]+)', report)[0]}, "
+        f"{len(re.findall(r'^  Symbol: ', report, re.MULTILINE))} imports, "
+        f"sections {', '.join(f'{name} {flags}' for name, flags in sections)}"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
@@ -178,7 +205,7 @@ def main() -> int:
             import sign
 
             sign.sign(image, arguments.out)
-        print(f"{image}: {image.stat().st_size} bytes")
+        print(facts(image))
     return 0
 
 
