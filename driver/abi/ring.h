@@ -117,6 +117,9 @@ enum fd_descriptor_flag {
     FD_FLAG_GSO_TCP = 1 << 15,
     FD_FLAG_GSO_UDP = 1 << 16,
     FD_FLAG_GSO_ECN = 1 << 17,
+    /* With IMPOSTOR: the program was a handle of higher priority. It never sees
+     * the packet again, so no loop leads through it. */
+    FD_FLAG_REINJECTED = 1 << 18,
 };
 
 /* 64 bytes: one packet or one event. Offsets within a packet count from its

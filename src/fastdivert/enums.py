@@ -102,6 +102,7 @@ class HeaderFlag(enum.IntFlag):
     GSO_TCP = 1 << 15
     GSO_UDP = 1 << 16
     GSO_ECN = 1 << 17
+    REINJECTED = 1 << 18
 
 
 class AddressFlag(enum.IntFlag):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds and runs the C tests of driver/core: run.sh [NAME ...] runs those
-# whose file name contains a NAME. CC chooses the compiler, CORE another copy
+# Builds and runs the C tests of driver/core, and those of the batch engine
+# (test_engine_*.c): run.sh [NAME ...] runs those whose file name contains a NAME. CC chooses the compiler, CORE another copy
 # of driver/core (mutation.py), BUILD where the binaries go.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -16,11 +16,12 @@ WARNINGS="-std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror"
 
 # run FILE LABEL FLAGS...
 run() {
-    local file=$1 label=$2 binary
+    local file=$1 label=$2 binary engine=()
     shift 2
+    [[ $file != *test_engine_* ]] || engine=(-I src/fastdivert/engine src/fastdivert/engine/*.c)
     binary=$BUILD/$(basename "$file" .c)-$label
     # shellcheck disable=SC2086
-    "$CC" $WARNINGS -g "$@" -I "$DRIVER" -I tests/c "$file" "$DRIVER"/core/*.c -pthread -o "$binary"
+    "$CC" $WARNINGS -g "$@" -I "$DRIVER" -I tests/c "$file" "${engine[@]}" "$DRIVER"/core/*.c -pthread -o "$binary"
     printf '%s (%s): ' "$(basename "$file" .c)" "$label"
     "$binary"
 }
