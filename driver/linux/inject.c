@@ -182,7 +182,7 @@ static int write_letter(struct fd_injector *injector, struct letter *letter,
                         const struct fd_descriptor *descriptor, const struct fd_record *record)
 {
     int inbound = fd_is_inbound(descriptor);
-    uint32_t state = fd_way_back_state(descriptor);
+    uint32_t state = fd_way_back_state(&injector->back, descriptor);
     int ipv6 = record->captured != 0 && record->packet[0] >> 4 == 6;
 
     if (record->captured == 0)
@@ -241,13 +241,14 @@ static uint32_t send_by_socket(struct fd_injector *injector,
 }
 
 uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *descriptors,
-                   const struct fd_record *records, uint32_t count, int32_t *faults)
+                   const struct fd_record *records, uint32_t count, int untouched, int32_t *faults)
 {
     uint32_t sent = 0;
     uint32_t at = 0;
 
     pthread_mutex_lock(&injector->lock);
     fd_quick_forget(&injector->quick);
+    injector->back.untouched = untouched;
     injector->device_index = 0; /* interfaces may have changed since the last time */
     while (at < count) {
         uint32_t quick = 0;

@@ -42,9 +42,10 @@ struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
 void fd_injector_close(struct fd_injector *injector);
 
 /* Sends count packets in order. faults[i] becomes 0 or an errno; a fault does
- * not stop the others. Returns how many were sent. Safe to call from several
- * threads. */
+ * not stop the others. Returns how many were sent. untouched: nobody has had
+ * them, so to later handles they are what they were to this one. Safe to call
+ * from several threads. */
 uint32_t fd_inject(struct fd_injector *injector, const struct fd_descriptor *descriptors,
-                   const struct fd_record *records, uint32_t count, int32_t *faults);
+                   const struct fd_record *records, uint32_t count, int untouched, int32_t *faults);
 
 #endif

@@ -129,6 +129,7 @@ static void configure(struct fd_live *live, const struct fd_filter_code *code)
     live->config.prefix = code->prefix;
     live->config.hashes = code->hashes;
     live->config.times = code->times;
+    live->config.reassembles = live->options.reassembles;
 }
 
 static int load_programs(struct fd_live *live, const struct fd_program *program, int loaded[2],
@@ -378,8 +379,8 @@ void fd_live_close(struct fd_live *live)
     free(live);
 }
 
-int fd_live_set_program(struct fd_live *live, const struct fd_program *program, const char *text,
-                        struct fd_error *error)
+int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
+                        uint32_t reassembles, const char *text, struct fd_error *error)
 {
     int loaded[2];
 
@@ -389,6 +390,7 @@ int fd_live_set_program(struct fd_live *live, const struct fd_program *program, 
                        live->config.layer);
     pthread_mutex_lock(&live->swap);
     live->options.program = program;
+    live->options.reassembles = reassembles;
     int failed = load_programs(live, program, loaded, error);
     live->options.program = NULL;
     if (!failed && fd_registration_publish(&live->registration, text, program, error) < 0) {
@@ -430,14 +432,15 @@ int64_t fd_live_now(const struct fd_live *live)
 }
 
 uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descriptors,
-                        const struct fd_record *records, uint32_t count, int32_t *faults)
+                        const struct fd_record *records, uint32_t count, int untouched,
+                        int32_t *faults)
 {
     if (live->injector == NULL) {
         for (uint32_t i = 0; i < count; i++)
             faults[i] = EBADF;
         return 0;
     }
-    return fd_inject(live->injector, descriptors, records, count, faults);
+    return fd_inject(live->injector, descriptors, records, count, untouched, faults);
 }
 
 int fd_live_program(const struct fd_live *live, int direction)

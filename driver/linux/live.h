@@ -23,6 +23,7 @@ struct fd_live_options {
     uint32_t queue_length;
     uint32_t queue_time;
     uint64_t queue_size;
+    uint32_t reassembles;    /* FD_REASSEMBLES and fragment kinds (shared.h), or 0 */
     uint8_t sniffs;          /* copy, and let the packet go on */
     uint8_t discards;        /* drop what matches, queue nothing */
     uint8_t captures;        /* 0: the handle only sends */
@@ -54,8 +55,8 @@ void fd_live_detach(struct fd_live *live);
 void fd_live_close(struct fd_live *live);
 
 /* Swaps the filter: every packet is judged by the old one or by the new one. */
-int fd_live_set_program(struct fd_live *live, const struct fd_program *program, const char *text,
-                        struct fd_error *error);
+int fd_live_set_program(struct fd_live *live, const struct fd_program *program,
+                        uint32_t reassembles, const char *text, struct fd_error *error);
 
 const struct fd_queues *fd_live_queues(const struct fd_live *live);
 void fd_live_set_policy(struct fd_live *live, uint32_t length, uint32_t time, uint64_t size);
@@ -68,8 +69,10 @@ void fd_live_silence(struct fd_live *live);
 /* The clock of descriptors' timestamps, now: ns since the epoch, monotonic. */
 int64_t fd_live_now(const struct fd_live *live);
 
+/* See fd_inject. */
 uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descriptors,
-                        const struct fd_record *records, uint32_t count, int32_t *faults);
+                        const struct fd_record *records, uint32_t count, int untouched,
+                        int32_t *faults);
 
 /* The program of a direction (enum fd_direction), for BPF_PROG_TEST_RUN. */
 int fd_live_program(const struct fd_live *live, int direction);

@@ -202,7 +202,8 @@ static uint32_t fill_slots(const struct fd_quick *quick, struct fd_way_back *bac
         if (queue < 0)
             break;
         complete_checksum(descriptor, record);
-        struct fd_slot *slot = fd_way_back_take(back, descriptor, fd_way_back_state(descriptor));
+        struct fd_slot *slot =
+            fd_way_back_take(back, descriptor, fd_way_back_state(back, descriptor));
         slot->queue = (uint32_t)queue;
         slot->offset =
             (uint32_t)(frame_of(record) - (const uint8_t *)quick->queues->regions[queue].bytes);

@@ -31,8 +31,22 @@ struct fd_live_config {
     uint32_t sniffs;   /* FD_FLAG_SNIFFED, or 0 */
     uint32_t discards; /* count and drop what matches, queue nothing */
     uint32_t passes_overflow;
-    uint32_t hashes; /* the filter asks for random8, 16 or 32 */
-    uint32_t times;  /* or for the timestamp, which costs as much as a filter */
+    uint32_t hashes;      /* the filter asks for random8, 16 or 32 */
+    uint32_t times;       /* or for the timestamp, which costs as much as a filter */
+    uint32_t reassembles; /* FD_REASSEMBLES and the kinds of it, or 0: judge fragments */
+};
+
+/* Fragments go to user space unjudged, which puts the packets together and asks
+ * the filter then: those of the kinds of which it may match any. The others are
+ * left alone. */
+#define FD_REASSEMBLES (1u << 31)
+enum fd_fragment_class {
+    FD_FRAGMENT_TCP = 0,
+    FD_FRAGMENT_UDP = 1,
+    FD_FRAGMENT_ICMP = 2, /* of the packet's IP version */
+    FD_FRAGMENT_OTHER = 3,
+    FD_FRAGMENT_IPV6 = 4,     /* added */
+    FD_FRAGMENT_OUTBOUND = 8, /* added */
 };
 
 /* What the owner of a handle may change while it is attached. */
@@ -42,10 +56,12 @@ struct fd_live_control {
 };
 
 enum fd_slot_state {
-    FD_SLOT_LIVE = 1 << 0,      /* sent, not yet restored */
-    FD_SLOT_INBOUND = 1 << 1,   /* turn it round to the device's ingress */
-    FD_SLOT_ROUTE = 1 << 2,     /* it needs a route and a neighbour first */
-    FD_SLOT_FORWARDED = 1 << 3, /* later programs cannot tell by themselves */
+    FD_SLOT_LIVE = 1 << 0,       /* sent, not yet restored */
+    FD_SLOT_INBOUND = 1 << 1,    /* turn it round to the device's ingress */
+    FD_SLOT_ROUTE = 1 << 2,      /* it needs a route and a neighbour first */
+    FD_SLOT_FORWARDED = 1 << 3,  /* later programs cannot tell by themselves */
+    FD_SLOT_IMPOSTOR = 1 << 4,   /* what it is to later programs */
+    FD_SLOT_REINJECTED = 1 << 5, /* FD_FLAG_REINJECTED */
 };
 
 /* A packet on its way back. */

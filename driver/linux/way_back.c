@@ -16,9 +16,14 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-uint32_t fd_way_back_state(const struct fd_descriptor *descriptor)
+uint32_t fd_way_back_state(const struct fd_way_back *back, const struct fd_descriptor *descriptor)
 {
     uint32_t state = FD_SLOT_LIVE;
+
+    if (!back->untouched || (descriptor->flags & FD_FLAG_REINJECTED))
+        state |= FD_SLOT_IMPOSTOR | FD_SLOT_REINJECTED;
+    else if (descriptor->flags & FD_FLAG_IMPOSTOR)
+        state |= FD_SLOT_IMPOSTOR;
 
     if (fd_is_inbound(descriptor))
         state |= FD_SLOT_INBOUND;

@@ -19,6 +19,7 @@
 
 struct fd_way_back {
     uint32_t mark; /* of the owner */
+    int untouched; /* this call's packets: see fd_inject */
     struct fd_slot *slots;
     uint32_t next;      /* runs freely: a slow backlog never sees a reused one */
     uint32_t unsettled; /* from here to next: slots that may wait in a CPU's queue */
@@ -30,7 +31,7 @@ struct fd_slot *fd_way_back_take(struct fd_way_back *back, const struct fd_descr
                                  uint32_t state);
 
 /* What is to become of a packet: enum fd_slot_state. */
-uint32_t fd_way_back_state(const struct fd_descriptor *descriptor);
+uint32_t fd_way_back_state(const struct fd_way_back *back, const struct fd_descriptor *descriptor);
 
 /* Slots were sent that may wait in a CPU's queue. */
 void fd_way_back_queued(struct fd_way_back *back);

@@ -10,10 +10,13 @@ binary serves every CPython from 3.11 on. Each part is a file of cython/:
     packets   the rows of a batch, and the kernels over them
     ring      a queue, its two ends, and the leases on its slots
     queues    the queues of a live handle as one
+    fragments fragments to whole packets
     capture   capture files to rows, and rows to capture files
 """
 
 cimport cython
+
+from array import array
 
 from fastdivert.errors import CaptureError, FilterError, ReleasedError, RingError
 
@@ -24,4 +27,5 @@ include "cython/program.pxi"
 include "cython/packets.pxi"
 include "cython/ring.pxi"
 include "cython/queues.pxi"
+include "cython/fragments.pxi"
 include "cython/capture.pxi"

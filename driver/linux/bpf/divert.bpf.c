@@ -83,13 +83,46 @@ INLINE int is_of_layer(struct __sk_buff *skb, struct fd_live_packet *packet, int
 
     if (!egress)
         return !forwards && is_for_host(skb, packet);
-    int forwarded = skb->ingress_ifindex != 0 || (note & FD_NOTE_FORWARDED);
+    int forwarded = skb->ingress_ifindex != 0 || (note & FD_SLOT_FORWARDED);
     if (forwarded != forwards)
         return 0;
     packet->flags |= forwarded ? FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED : FD_FLAG_OUTBOUND;
     if (skb->ifindex == LOOPBACK_IFINDEX)
         packet->flags |= FD_FLAG_LOOPBACK;
     return 1;
+}
+
+/* Who has sent it: a handle says so in the note; what another program has put
+ * on the wire by itself comes from a packet socket. */
+INLINE uint32_t impostor_flags(struct __sk_buff *skb, int egress, uint32_t note)
+{
+    if (note & FD_NOTE_RESTORED)
+        return (note & FD_SLOT_IMPOSTOR ? FD_FLAG_IMPOSTOR : 0) |
+               (note & FD_SLOT_REINJECTED ? FD_FLAG_REINJECTED : 0);
+    if (!egress)
+        return 0; /* veth leaves the other host's socket on it */
+    const struct bpf_sock *socket = skb->sk;
+    return socket && socket->family == AF_PACKET ? FD_FLAG_IMPOSTOR : 0;
+}
+
+/* A fragment that user space must see: the filter may match the whole. What
+ * follows an IPv6 fragment header may be one more extension header: any kind. */
+INLINE int is_wanted_piece(const struct fd_live_packet *packet, int egress)
+{
+    uint32_t protocol = READ_ONCE(packet->protocol);
+    uint32_t ipv6 = packet->headers & FD_HAS(FD_HEADER_IPV6);
+    uint32_t kinds =
+        config.reassembles >> (egress ? FD_FRAGMENT_OUTBOUND : 0) >> (ipv6 ? FD_FRAGMENT_IPV6 : 0);
+
+    if (protocol == FD_PROTOCOL_TCP)
+        return kinds >> FD_FRAGMENT_TCP & 1;
+    if (protocol == FD_PROTOCOL_UDP)
+        return kinds >> FD_FRAGMENT_UDP & 1;
+    if (protocol == (ipv6 ? FD_PROTOCOL_ICMPV6 : FD_PROTOCOL_ICMP))
+        return kinds >> FD_FRAGMENT_ICMP & 1;
+    if (ipv6 && is_extension(protocol))
+        return (kinds & 15) != 0;
+    return kinds >> FD_FRAGMENT_OTHER & 1;
 }
 
 /* Frames that the IP layer will not see here: those of an upper VLAN device
@@ -174,7 +207,7 @@ INLINE int divert(struct __sk_buff *skb, int egress)
         return TCX_NEXT;
     }
     packet->ifindex = skb->ifindex;
-    packet->flags = config.sniffs | (note & FD_NOTE_RESTORED ? FD_FLAG_IMPOSTOR : 0) |
+    packet->flags = config.sniffs | impostor_flags(skb, egress, note) |
                     (packet->headers & FD_HAS(FD_HEADER_IPV6) ? FD_FLAG_IPV6 : 0) |
                     (packet->state & FD_PARSED_FRAGMENT ? FD_FLAG_FRAGMENT : 0) |
                     (packet->state & FD_PARSED_TRUNCATED ? FD_FLAG_TRUNCATED : 0);
@@ -183,7 +216,9 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     if (config.hashes)
         hash(packet);
     counts->seen++;
-    if (!filter(skb, packet)) {
+    uint32_t piece =
+        config.reassembles != 0 && (READ_ONCE(packet->state) & FD_PARSED_FRAGMENT) != 0;
+    if (piece ? !is_wanted_piece(packet, egress) : !filter(skb, packet)) {
         WRITE_ONCE(queue.header->producer.seen, counts->seen);
         return TCX_NEXT;
     }
@@ -191,7 +226,7 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     if (!config.times)
         packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
     unsigned drop = FD_DROP_BY_FLAG;
-    if (!config.discards) {
+    if (!config.discards || piece) {
         note_offload(kernel, packet);
         drop = packet->whole ? record_super(skb, packet, &queue) : record(skb, packet, &queue);
     }

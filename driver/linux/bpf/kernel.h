@@ -44,6 +44,7 @@ enum {
     SKB_GSO_UDP_L4 = 1 << 17
 };
 
+#define AF_PACKET 17
 #define LOOPBACK_IFINDEX 1 /* in every namespace */
 
 static void *(*const bpf_map_lookup_elem)(void *map,

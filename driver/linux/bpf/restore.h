@@ -12,10 +12,10 @@
 
 #include "frames.h"
 
-enum fd_note {
-    FD_NOTE_RESTORED = 1 << 0,
-    FD_NOTE_FORWARDED = 1 << 1,
-};
+/* What the owner tells later programs: it has restored the packet, and what was
+ * in the slot. */
+#define FD_NOTE_RESTORED (1u << 31)
+#define FD_NOTE_SLOT (FD_SLOT_FORWARDED | FD_SLOT_IMPOSTOR | FD_SLOT_REINJECTED)
 
 /* skb->cb lasts for one walk of the chain, but it starts with whatever the
  * stack left there: 64 secret bits tell our note from that. */
@@ -77,7 +77,7 @@ INLINE int restore(struct __sk_buff *skb, int egress, uint32_t note, int *action
     counts->framed += frame_mark != 0;
     skb->mark = slot->mark;
     WRITE_ONCE(slot->state, 0);
-    write_note(skb, FD_NOTE_RESTORED | (state & FD_SLOT_FORWARDED ? FD_NOTE_FORWARDED : 0));
+    write_note(skb, FD_NOTE_RESTORED | (state & FD_NOTE_SLOT));
     return 1;
 }
 

@@ -174,7 +174,7 @@ static void put_back(struct tally *tally, struct tap *tap, struct fd_live *live,
 {
     static int32_t faults[BATCH_MAX];
 
-    tally->sent += fd_live_inject(live, tap->descriptors, tap->records, number, faults);
+    tally->sent += fd_live_inject(live, tap->descriptors, tap->records, number, 0, faults);
     for (uint32_t i = 0; i < number; i++) {
         if (faults[i] != 0) {
             tally->faults++;

@@ -17,6 +17,7 @@ cdef extern from "abi/ring.h" nogil:
         FD_DROP_QUEUE_TIME
         FD_DROP_OVERSIZE
         FD_DROP_MEMORY
+        FD_FLAG_FRAGMENT
         FD_FLAG_SNIFFED
     const uint64_t FD_BYTES_MIN
     const uint64_t FD_BYTES_MAX
@@ -185,6 +186,48 @@ cdef extern from "payload.h" nogil:
     uint32_t fd_payload_size(const fd_rows *rows, uint32_t row, uint32_t payload_length)
     void fd_payload_replace(const fd_rows *rows, uint32_t row, const uint8_t *payload,
                             uint32_t payload_length, uint8_t *to)
+
+cdef extern from "core/record.h" nogil:
+    uint32_t fd_record_packet_at(uint32_t l2_length)
+    uint32_t fd_record_size(uint32_t l2_length, uint32_t captured)
+
+cdef extern from "reassembly.h" nogil:
+    const uint64_t FD_REASSEMBLY_MEMORY
+    struct fd_reassembly:
+        pass
+    struct fd_datagram:
+        pass
+    enum fd_reassembly_result:
+        FD_REASSEMBLY_NONE
+    struct fd_reassembly_counters:
+        uint64_t fragments
+        uint64_t whole
+        uint64_t joined
+        uint64_t copies
+        uint64_t timed_out
+        uint64_t crowded_out
+        uint64_t invalid
+        uint64_t given_up
+    fd_reassembly *fd_reassembly_open(uint64_t memory, uint64_t secret, int gives_up)
+    void fd_reassembly_close(fd_reassembly *reassembly)
+    fd_reassembly_result fd_reassembly_put(fd_reassembly *reassembly,
+                                           const fd_descriptor *descriptor,
+                                           const fd_record *record, int64_t now,
+                                           fd_datagram **whole)
+    void fd_reassembly_expire(fd_reassembly *reassembly, int64_t now)
+    void fd_reassembly_give_up(fd_reassembly *reassembly)
+    fd_datagram *fd_reassembly_take(fd_reassembly *reassembly)
+    uint32_t fd_reassembly_held(const fd_reassembly *reassembly)
+    const fd_reassembly_counters *fd_reassembly_counters_of "fd_reassembly_counters"(
+        const fd_reassembly *reassembly)
+    uint32_t fd_datagram_length(const fd_datagram *datagram)
+    uint32_t fd_datagram_l2_length(const fd_datagram *datagram)
+    void fd_datagram_join(const fd_datagram *datagram, uint8_t *packet, fd_descriptor *descriptor)
+    uint32_t fd_datagram_count(const fd_datagram *datagram)
+    uint64_t fd_datagram_bytes(const fd_datagram *datagram)
+    void fd_datagram_copy(const fd_datagram *datagram, fd_descriptor *descriptors,
+                          fd_record *records, uint8_t *bytes)
+    void fd_datagram_free(fd_datagram *datagram)
 
 cdef extern from "produce.h" nogil:
     struct fd_produce_options:

@@ -55,6 +55,7 @@ cdef extern from "linux/live.h" nogil:
         uint32_t queue_length
         uint32_t queue_time
         uint64_t queue_size
+        uint32_t reassembles
         uint8_t sniffs
         uint8_t discards
         uint8_t captures
@@ -87,15 +88,16 @@ cdef extern from "linux/live.h" nogil:
     void fd_live_stop(fd_live *live)
     void fd_live_detach(fd_live *live)
     void fd_live_close(fd_live *live)
-    int fd_live_set_program(fd_live *live, const fd_program *program, const char *text,
-                            fd_error *error)
+    int fd_live_set_program(fd_live *live, const fd_program *program, uint32_t reassembles,
+                            const char *text, fd_error *error)
     const fd_queues *fd_live_queues(const fd_live *live)
     void fd_live_set_policy(fd_live *live, uint32_t length, uint32_t time, uint64_t size)
     int fd_live_doorbell(const fd_live *live)
     void fd_live_silence(fd_live *live)
     int64_t fd_live_now(const fd_live *live)
     uint32_t fd_live_inject(fd_live *live, const fd_descriptor *descriptors,
-                            const fd_record *records, uint32_t count, int32_t *faults)
+                            const fd_record *records, uint32_t count, int untouched,
+                            int32_t *faults)
     int fd_live_program(const fd_live *live, int direction)
     int fd_live_read_stats(fd_live *live, fd_live_stats *stats, fd_error *error)
 
@@ -172,6 +174,7 @@ cdef class Divert:
         discards: drop what matches, queue nothing.
         captures: False for a handle that only sends.
         passes_overflow: let pass what finds no room, instead of dropping it.
+        fragments: the kinds of fragments (``live.assembly``) that come unjudged.
         text, flags: what ``handles`` tells of it: the filter's text, WinDivert's flags.
 
     Raises:
@@ -184,7 +187,7 @@ cdef class Divert:
     def __cinit__(self, program, int32_t priority=0, *, uint32_t queue_length=4096,
                   uint32_t queue_time=2000, uint64_t queue_size=4194304, bint sniffs=False,
                   bint discards=False, bint captures=True, bint passes_overflow=False,
-                  str text="", uint32_t flags=0):
+                  uint32_t fragments=0, str text="", uint32_t flags=0):
         cdef Program checked = Program(program)
         cdef fd_live_options options
         cdef fd_error error
@@ -196,6 +199,7 @@ cdef class Divert:
         options.queue_length = queue_length
         options.queue_time = queue_time
         options.queue_size = queue_size
+        options.reassembles = fragments
         options.sniffs = sniffs
         options.discards = discards
         options.captures = captures
@@ -249,7 +253,7 @@ cdef class Divert:
         """The clock of the descriptors' timestamps: ns since the epoch."""
         return fd_live_now(self.live)
 
-    def set_program(self, program, str text=""):
+    def set_program(self, program, str text="", uint32_t fragments=0):
         """Swaps the filter: each packet is judged by the old one or the new one."""
         cdef Program checked = Program(program)
         cdef bytes encoded = text.encode()
@@ -258,7 +262,7 @@ cdef class Divert:
         cdef fd_error error
         cdef int failed
         with nogil:
-            failed = fd_live_set_program(live, checked.program, shown, &error)
+            failed = fd_live_set_program(live, checked.program, fragments, shown, &error)
         if failed:
             raise_error(&error)
 
@@ -266,12 +270,13 @@ cdef class Divert:
         """Queue parameters of every queue: records, milliseconds, bytes."""
         fd_live_set_policy(self.live, length, time, size)
 
-    def inject(self, headers, records, faults):
+    def inject(self, headers, records, faults, bint untouched=False):
         """Puts packets back; returns how many were sent.
 
         headers are struct fd_descriptor, records the struct fd_record of the
         same rows (as _core keeps them: their pointers are trusted), faults
-        gets an errno or 0 for every row (int32).
+        gets an errno or 0 for every row (int32). untouched: no user has had
+        them, so that later handles take them for what they were.
         """
         cdef fd_live *live = self.attached()
         cdef Py_buffer descriptors, rows, results
@@ -288,7 +293,7 @@ cdef class Divert:
                         raise ValueError(f"{count} headers, but fewer records or faults")
                     with nogil:
                         sent = fd_live_inject(live, <const fd_descriptor *>descriptors.buf,
-                                              <const fd_record *>rows.buf, count,
+                                              <const fd_record *>rows.buf, count, untouched,
                                               <int32_t *>results.buf)
                 finally:
                     PyBuffer_Release(&results)

@@ -22,12 +22,21 @@ class Port(Protocol):
         """The clock of the descriptors' timestamps, in ns."""
         ...
 
-    def inject(self, headers: Buffer, records: Buffer, faults: Buffer) -> int:
-        """Puts packets back; returns how many, and a number or 0 for each in faults (int32)."""
+    def inject(
+        self, headers: Buffer, records: Buffer, faults: Buffer, untouched: bool = False
+    ) -> int:
+        """Puts packets back; returns how many, and an errno or 0 for each in faults (int32).
+
+        untouched: no user has had them, so that later handles take them for what they were.
+        """
         ...
 
-    def set_program(self, program: Buffer, text: str) -> None:
-        """Judges every packet from now on by another program; text is the filter's source."""
+    def set_program(self, program: Buffer, text: str, fragments: int = 0) -> None:
+        """Judges every packet from now on by another program; text is the filter's source.
+
+        fragments: the kinds that come unjudged (``live.assembly``), where the
+        system does not reassemble by itself.
+        """
         ...
 
     def set_policy(self, length: int, time: int, size: int) -> None:
