@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../core/bytes.h"
+#include "pieces.h"
 #include "quick.h"
 #include "way_back.h"
 
@@ -31,6 +32,9 @@ struct letter {
         struct cmsghdr header;
         uint8_t bytes[CMSG_SPACE(sizeof(uint32_t))];
     } control;
+    const struct fd_descriptor *descriptor;
+    const struct fd_record *record;
+    uint32_t state; /* of its slot */
 };
 
 struct fd_injector {
@@ -197,10 +201,23 @@ static int write_letter(struct fd_injector *injector, struct letter *letter,
     uint32_t mark = injector->back.mark | (injector->back.next & FD_MARK_SLOT);
     fd_way_back_take(&injector->back, descriptor, state);
     memcpy(CMSG_DATA(&letter->control.header), &mark, sizeof(mark));
+    letter->descriptor = descriptor;
+    letter->record = record;
+    letter->state = state;
     return 0;
 }
 
 /* ---- by socket ---------------------------------------------------------- */
+
+static int mend(struct fd_injector *injector, uint32_t which, int fault)
+{
+    const struct letter *letter = &injector->letters[which];
+
+    if (fault != EMSGSIZE)
+        return fault;
+    return fd_pieces_send(injector->socket, &injector->messages[which].msg_hdr, letter->descriptor,
+                          letter->record, letter->state, &injector->back);
+}
 
 static void send_letters(struct fd_injector *injector, uint32_t count, int32_t *faults)
 {
@@ -211,7 +228,8 @@ static void send_letters(struct fd_injector *injector, uint32_t count, int32_t *
         if (done > 0) {
             sent += (uint32_t)done;
         } else if (errno != EINTR) { /* the first of them failed: on with the others */
-            faults[injector->rows[sent++]] = errno;
+            faults[injector->rows[sent]] = mend(injector, sent, errno);
+            sent++;
         }
     }
 }

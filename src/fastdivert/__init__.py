@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastdivert._version import __version__
 from fastdivert.batch import Batch
-from fastdivert.dtypes import ADDRESS_DTYPE, CHECKSUM_DTYPE, HEADER_DTYPE, PARSED_DTYPE
+from fastdivert.dtypes import (
+    ADDRESS_DTYPE,
+    CHECKSUM_DTYPE,
+    FAULT_DTYPE,
+    HEADER_DTYPE,
+    PARSED_DTYPE,
+)
 from fastdivert.enums import (
     AddressFlag,
     ChecksumFlag,
@@ -31,6 +37,7 @@ from fastdivert.errors import (
     HandleError,
     ReleasedError,
     RingError,
+    SendError,
     ShutdownError,
 )
 from fastdivert.filter import Filter, compile
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ADDRESS_DTYPE",
     "CHECKSUM_DTYPE",
+    "FAULT_DTYPE",
     "HEADER_DTYPE",
     "PARSED_DTYPE",
     "PRIORITY_HIGHEST",
@@ -72,6 +80,7 @@ __all__ = [
     "ReleasedError",
     "Replay",
     "RingError",
+    "SendError",
     "Shutdown",
     "ShutdownError",
     "Verdict",

@@ -12,6 +12,9 @@ from fastdivert.filter import Filter
 if TYPE_CHECKING:
     import asyncio
 
+    import numpy as np
+    import numpy.typing as npt
+
 
 class Channel(Protocol):
     """One handle's end of a driver. Methods may be called from several threads."""
@@ -25,10 +28,12 @@ class Channel(Protocol):
         """
         ...
 
-    def send(self, packets: Packets) -> int:
+    def send(self, packets: Packets, faults: npt.NDArray[np.int32]) -> int:
         """Puts back every row whose verdict is PASS, and releases packets; returns how many.
 
-        Of two threads that send the same packets one gets ReleasedError.
+        faults, zeros of the batch's length, gets the errno of each that could
+        not be sent; the others are. Of two threads that send the same packets
+        one gets ReleasedError.
         """
         ...
 

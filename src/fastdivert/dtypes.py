@@ -41,6 +41,9 @@ HEADER_DTYPE = np.dtype(
     ]
 )
 
+#: A packet that could not be sent: ``SendError.faults``.
+FAULT_DTYPE = np.dtype([("row", np.uint32), ("errno", np.int32)])
+
 #: Where the headers of a packet are: struct fd_parsed, 32 bytes.
 PARSED_DTYPE = np.dtype(
     {

@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 
 class FastDivertError(Exception):
     """The base of every error that fastdivert raises on its own account."""
@@ -70,6 +78,47 @@ class HandleClosedError(HandleError):
 
 class ShutdownError(HandleError):
     """The handle was shut down for this direction, and nothing is left to receive."""
+
+
+#: What an errno means for a packet; the system's own text for any other.
+_SEND_CAUSES: Final = {
+    errno.EHOSTUNREACH: "its TTL has run out: programs send it to each other in a loop",
+    errno.EMSGSIZE: "it is longer than its interface's MTU, and must not be cut into fragments",
+    errno.ENODEV: "no interface has its ifindex (IfIdx of its address); inbound needs one",
+    errno.ENETDOWN: "its interface is down",
+    errno.ENETUNREACH: "no route leads to its destination",
+    errno.EINVAL: "it is no IP packet that could be sent",
+    errno.ENOBUFS: "another program, or a full queue, dropped it on its way out",
+}
+
+
+class SendError(FastDivertError, OSError):
+    """Some packets of a ``send`` could not be put back; all others were.
+
+    Attributes:
+        faults: a structured array of fields ``row`` (in what was sent) and
+            ``errno``, one element for each packet that failed.
+        sent: how many were put back.
+        errno: of the first.
+    """
+
+    def __init__(self, faults: npt.NDArray[np.void], sent: int) -> None:
+        self.faults = faults
+        self.sent = sent
+        number = int(faults["errno"][0])
+        cause = _SEND_CAUSES.get(number) or os.strerror(number)
+        many = f"{len(faults)} packets were" if len(faults) > 1 else "1 packet was"
+        text = (
+            f"{many} not sent ({sent} were): packet {faults['row'][0]}: {cause} "
+            f"[{errno.errorcode.get(number, number)}]"
+        )
+        super().__init__(number, text)
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+    def __reduce__(self) -> tuple[type[SendError], tuple[npt.NDArray[np.void], int]]:
+        return SendError, (self.faults, self.sent)
 
 
 class ReleasedError(FastDivertError, ValueError):

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastdivert._core import Packets
 from fastdivert.batch import Batch
 from fastdivert.driver import Channel
+from fastdivert.dtypes import FAULT_DTYPE
 from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
-from fastdivert.errors import HandleError, ShutdownError
+from fastdivert.errors import HandleError, SendError, ShutdownError
 from fastdivert.filter import Filter
 from fastdivert.filter import compile as compile_filter
 from fastdivert.params import LIMITS
@@ -144,6 +146,8 @@ class Handle:
         self,
         packets: Batch | bytes | bytearray | memoryview | Sequence[bytes | bytearray | memoryview],
         addresses: npt.ArrayLike | None = None,
+        *,
+        faults: npt.NDArray[np.int32] | None = None,
     ) -> int:
         """Puts packets back into the stack in one call; returns how many.
 
@@ -151,7 +155,12 @@ class Handle:
         using it afterwards raises ReleasedError. Bytes, or a sequence of bytes,
         are made-up packets; addresses (ADDRESS_DTYPE) say where they go.
 
+        A packet that cannot be sent stops no other. faults, an int32 array of as
+        many elements, gets its errno (0: sent, or left out as dropped); without
+        it SendError is raised once all others have been sent.
+
         Raises:
+            SendError: some could not be sent; it names each.
             HandleClosedError: the handle is closed. ShutdownError: it was shut
                 down for sending. HandleError: opened with RECV_ONLY.
             ReleasedError: the batch was sent before. ValueError: a batch of
@@ -163,11 +172,26 @@ class Handle:
             self._check_batch(packets)
             if addresses is not None:
                 packets.addresses = addresses
-            return self._channel.send(packets._packets)
+            return self._send(packets._packets, faults)
         one = isinstance(packets, (bytes, bytearray, memoryview, np.ndarray))
         sequence: Any = [packets] if one else packets
         made = Batch.from_packets(sequence, addresses, layer=self.layer)
-        return self._channel.send(made._packets)
+        return self._send(made._packets, faults)
+
+    def _send(self, packets: Packets, faults: npt.NDArray[np.int32] | None) -> int:
+        count = len(packets)
+        if faults is not None:
+            _check_faults(faults, count)
+            faults[...] = 0
+            return self._channel.send(packets, faults)
+        found = np.zeros(count, np.int32)
+        sent = self._channel.send(packets, found)
+        if sent != count and found.any():
+            rows = np.flatnonzero(found)
+            error = np.empty(len(rows), FAULT_DTYPE)
+            error["row"], error["errno"] = rows, found[rows]
+            raise SendError(error, sent)
+        return sent
 
     def _check_batch(self, batch: Batch) -> None:
         if batch.layer != self.layer:
@@ -235,6 +259,14 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self._filter.text!r} at {self.layer.name}, priority {self._priority}>"
+
+
+def _check_faults(faults: npt.NDArray[np.int32], count: int) -> None:
+    if faults.dtype != np.int32 or faults.shape != (count,) or not faults.flags.c_contiguous:
+        raise ValueError(
+            f"faults is {faults.dtype} of shape {faults.shape}; "
+            f"contiguous int32 of ({count},) is needed"
+        )
 
 
 def _seconds(timeout: float | None) -> float | None:

@@ -93,7 +93,7 @@ def _show(
     finally:
         # Whatever becomes of the line, and before a slow terminal has taken it.
         if arguments.divert:
-            session.handle.send(batch)
+            session.send(batch)
         else:
             batch.release()
     if writer is None:

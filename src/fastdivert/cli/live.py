@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
+import numpy as np
+
 import fastdivert as fd
 from fastdivert.cli.failure import UsageError
 from fastdivert.cli.options import LAYERS, add_extensions, compile_option
@@ -136,6 +138,10 @@ class Session:
                 if until is not None and time.monotonic() >= until:
                     return None
         return None
+
+    def send(self, batch: fd.Batch) -> None:
+        """What cannot be put back is for the counters to tell, and ends nothing."""
+        self.handle.send(batch, faults=np.empty(len(batch), np.int32))
 
     def wait(self, until: float) -> None:
         """Sleeps until that time, or until the session is over."""

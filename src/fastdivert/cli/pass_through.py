@@ -36,10 +36,10 @@ def _run(arguments: argparse.Namespace) -> int:
         while not session.over:
             batch = session.recv(until=counters.due)
             if batch is not None:
-                session.handle.send(batch)
+                session.send(batch)
             counters.look()
         for batch in session.drain():
-            session.handle.send(batch)
+            session.send(batch)
         counters.finish()
     return DONE
 

@@ -344,6 +344,18 @@ cdef class Packets:
             raise IndexError(f"row {row} of a batch of {self.rows.count}")
         return 0
 
+    def flagged(self, uint32_t mask, uint32_t value):
+        """How many rows have these values of the flags in mask."""
+        cdef uint32_t count = 0
+        cdef uint32_t row
+        self.enter()
+        try:
+            for row in range(self.rows.count):
+                count += (self.rows.descriptors[row].flags & mask) == value
+        finally:
+            self.leave()
+        return count
+
     # ---- kernels ---------------------------------------------------------
 
     def load(self, unsigned field, int32_t index, out, Py_ssize_t offset, Py_ssize_t stride):

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from fastdivert.enums import Flag
+import threading
+
+from fastdivert.enums import Flag, Layer
 from fastdivert.filter import Filter
 from fastdivert.linux._linux import Divert
 from fastdivert.linux.doorbell import EpollDoorbell
+from fastdivert.live.assembly import Assembly, fragment_kinds
 from fastdivert.live.channel import LiveChannel
 from fastdivert.params import QueueParams
 
@@ -25,6 +28,8 @@ def open_channel(
         raise ValueError(f"overflow is {overflow!r}; 'drop' or 'pass' is needed")
     if not busy_poll >= 0:
         raise ValueError(f"busy_poll is {busy_poll}; seconds from 0 are needed")
+    # What Flag.FRAGMENTS asks for is judged as it is, and so is what a router passes on.
+    assembles = filter.layer == Layer.NETWORK and not flags & (Flag.FRAGMENTS | Flag.SEND_ONLY)
     divert = Divert(
         filter.program.to_bytes(),
         priority,
@@ -37,11 +42,16 @@ def open_channel(
         discards=bool(flags & Flag.DROP),
         captures=not flags & Flag.SEND_ONLY,
         passes_overflow=overflow == "pass",
+        fragments=fragment_kinds(filter) if assembles else 0,
     )
-    return LiveChannel(
+    channel = LiveChannel(
         divert,
         EpollDoorbell(divert),
         params,
         sniffs=bool(flags & Flag.SNIFF),
         busy_poll=busy_poll,
+        assembly=Assembly(filter, gives_up=overflow == "pass") if assembles else None,
     )
+    if assembles and flags & Flag.DROP:
+        threading.Thread(target=channel.discard, name="fastdivert drop", daemon=True).start()
+    return channel

@@ -25,6 +25,11 @@ _OUTBOUND: Final = 8
 _NUMBERS: Final = {"tcp": 6, "udp": 17, "icmp": 1}
 _TRANSPORTS: Final = ("tcp", "udp", "icmp", "icmpv6")
 
+#: ``Assembly.stats`` of a handle that has none.
+NO_FRAGMENTS: Final = dict.fromkeys(
+    ("fragments", "whole", "unwanted", "held", "timed_out", "crowded_out", "invalid"), 0
+)
+
 
 def fragment_kinds(filter: Filter) -> int:
     """The kinds of fragments that a handle with this filter must have, as the driver's bits."""

@@ -18,6 +18,8 @@ from fastdivert.dtypes import headers_of
 from fastdivert.enums import Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
+from fastdivert.impostors import spend_ttl
+from fastdivert.live.assembly import NO_FRAGMENTS, Assembly, fragment_kinds
 from fastdivert.live.port import Doorbell, Port
 from fastdivert.params import QueueParams, power_of_two
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _Headers = npt.NDArray[np.void]
+_Faults = npt.NDArray[np.int32]
 
 _DROP = int(Verdict.DROP)  # numpy compares with an enum five times slower
 
@@ -46,6 +49,7 @@ class LiveChannel:
         doorbell: what rings when a queue whose consumer sleeps has a record.
         params: those that the port was opened with.
         sniffs: the packets are copies, so that closing has nothing to give back.
+        assembly: makes whole packets of fragments, where the system does not.
         busy_poll: seconds that ``recv`` spins before it sleeps.
     """
 
@@ -57,6 +61,7 @@ class LiveChannel:
         *,
         sniffs: bool,
         busy_poll: float = 0.0,
+        assembly: Assembly | None = None,
     ) -> None:
         self._port = port
         self._doorbell = doorbell
@@ -64,8 +69,10 @@ class LiveChannel:
         self._geometry = power_of_two(params.length), power_of_two(params.size)
         self._sniffs = sniffs
         self._busy_poll = busy_poll
+        self._assembly = assembly
         self._queues = Queues(port.queues)
         self._receiving = threading.Lock()  # one thread takes and waits at a time
+        self._books = threading.Lock()  # held while records are between two counters
         self._state = threading.Condition()  # guards what follows; notified as sends end
         self._sending = 0  # threads that are putting packets back right now
         self._ended = Shutdown(0)
@@ -74,6 +81,7 @@ class LiveChannel:
         self._owner = os.getpid()
         self._final_stats: dict[str, Any] | None = None  # of a closed handle
         self._sent = self._verdict_drops = self._send_errors = self._queue_wait = 0
+        self._discarded = 0  # packets of fragments, by a handle that drops what matches
 
     # ---- receiving -----------------------------------------------------------
 
@@ -117,11 +125,28 @@ class LiveChannel:
 
     def _take(self, most: int) -> Packets | None:
         """Up to most packets of all queues, in the order of their timestamps."""
-        oldest = self._port.now() - self._params.time * 1_000_000
-        packets = self._queues.take(most, oldest)
-        if packets is not None:
-            self._queue_wait = max(0, self._port.now() - packets.timestamp)
-        return packets
+        now = self._port.now()
+        oldest = now - self._params.time * 1_000_000
+        while True:
+            unwanted = None
+            with self._books:
+                packets = self._queues.take(most, oldest)
+                if packets is None:
+                    return None
+                if self._assembly is not None:
+                    packets, unwanted = self._assembly.feed(packets, now)
+            if unwanted is not None and not self._sniffs:
+                self._return(unwanted)
+            if packets is not None:
+                self._queue_wait = max(0, now - packets.timestamp)
+                return packets
+
+    def _return(self, packets: Packets) -> None:
+        """They go on as if they had never been taken."""
+        faults = np.zeros(len(packets), np.int32)
+        sent = self._port.inject(headers_of(packets), packets.records(), faults, True)
+        with self._state:
+            self._send_errors += len(packets) - sent
 
     def _wait(self, timeout: float | None) -> None:
         """Until the doorbell rings. Signals are handled meanwhile, so Ctrl-C ends it."""
@@ -143,26 +168,46 @@ class LiveChannel:
         if not self._closed:
             self._doorbell.silence()
 
+    def discard(self) -> None:
+        """Receives and drops until the handle is shut down or closed.
+
+        A driver that drops by itself what a filter matches still needs somebody
+        to put fragments together.
+        """
+        with contextlib.suppress(HandleClosedError, ShutdownError):
+            while True:
+                packets = self.recv(_DRAIN, None)
+                with self._books:
+                    self._discarded += len(packets)
+                packets.release()
+
     # ---- sending -------------------------------------------------------------
 
-    def send(self, packets: Packets) -> int:
-        headers, records, dropped = self._claim(packets)
+    def send(self, packets: Packets, faults: _Faults) -> int:
+        count = len(packets)
+        headers, records, rows, dropped = self._claim(packets, faults)
+        found = faults if rows is None else np.zeros(len(rows), np.int32)
         sent = 0
         try:
-            sent = self._inject(headers, records)
+            sent = self._port.inject(headers, records, found)
         finally:
+            if rows is not None:
+                faults[rows] = found
             with self._state:
                 self._sent += sent
                 self._verdict_drops += dropped
-                self._send_errors += len(headers) - sent
+                self._send_errors += count - dropped - sent
                 self._sending -= 1
                 self._state.notify_all()
         return sent
 
-    def _claim(self, packets: Packets) -> tuple[_Headers, Buffer, int]:
-        """The rows to send, and how many are dropped. Releases the batch: one thread gets it.
+    def _claim(
+        self, packets: Packets, faults: _Faults
+    ) -> tuple[_Headers, Buffer, npt.NDArray[np.uint32] | None, int]:
+        """The rows to send, their numbers if they are not all, and how many are dropped.
 
-        What is returned keeps the packets' memory until it has been sent.
+        Releases the batch: one thread gets it. What is returned keeps the
+        packets' memory until it has been sent.
         """
         with self._state:
             self._check_process()
@@ -170,20 +215,17 @@ class LiveChannel:
                 raise HandleClosedError("the handle is closed")
             if self._ended & Shutdown.SEND:
                 raise ShutdownError("the handle was shut down for sending")
-            drop = headers_of(packets)["verdict"] == _DROP
-            dropped = int(drop.sum())
-            chosen = packets
-            if dropped:
-                chosen = packets.gather(np.flatnonzero(~drop).astype(np.uint32))
-            claimed = headers_of(chosen), chosen.records(), dropped
+            stays = headers_of(packets)["verdict"] == _DROP
+            dropped = int(stays.sum())
+            spend_ttl(packets, stays, faults)
+            chosen, rows = packets, None
+            if stays.any():
+                rows = np.flatnonzero(~stays).astype(np.uint32)
+                chosen = packets.gather(rows)
+            claimed = headers_of(chosen), chosen.records(), rows, dropped
             packets.release()
             self._sending += 1
             return claimed
-
-    def _inject(self, headers: _Headers, records: Buffer) -> int:
-        faults = np.zeros(len(headers), np.int32)
-        sent: int = self._port.inject(headers, records, faults)
-        return sent
 
     # ---- ends ----------------------------------------------------------------
 
@@ -211,16 +253,22 @@ class LiveChannel:
             self._state.wait_for(lambda: self._sending == 0, timeout=_SEND_SECONDS)
         self._doorbell.ring()  # whoever waits leaves, and lets go of the lock
         with self._receiving:
-            if not self._sniffs:
-                self._give_back()
-            with self._state:
-                self._final_stats = self._stats()
-                self._port.close()
+            try:
+                if not self._sniffs:
+                    self._give_back()
+            finally:
+                with self._state:
+                    self._final_stats = self._stats()
+                    self._port.close()
 
     def _give_back(self) -> None:
         """What was queued and not received goes on as if it had never been taken."""
         while (packets := self._take(_DRAIN)) is not None:
-            self._inject(headers_of(packets), packets.records())
+            self._return(packets)
+        if self._assembly is not None:
+            held = self._assembly.give_up()
+            if held is not None:
+                self._return(held)
 
     # ---- parameters, counters, readiness -------------------------------------
 
@@ -229,7 +277,12 @@ class LiveChannel:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
-            self._port.set_program(filter.program.to_bytes(), filter.text)
+            program = filter.program.to_bytes()
+            if self._assembly is None:
+                self._port.set_program(program, filter.text)
+            else:
+                self._port.set_program(program, filter.text, fragment_kinds(filter))
+                self._assembly.set_filter(filter)
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)
@@ -250,16 +303,33 @@ class LiveChannel:
             return self._final_stats or self._stats()
 
     def _stats(self) -> dict[str, Any]:
-        produced = self._port.stats()
-        consumed = [ring.counters() for ring in self._queues.rings]
+        with self._books:
+            produced = self._port.stats()
+            consumed = [ring.counters() for ring in self._queues.rings]
+            waiting, held = self._queues.waiting, self._queues.held
+            pieces = NO_FRAGMENTS
+            if self._assembly is not None:
+                pieces = self._assembly.stats(self._port.now())
         dropped = produced["dropped"]
         dropped["queue_time"] += sum(each["dropped"]["queue_time"] for each in consumed)
+        dropped["flag"] += self._discarded
+        dropped["fragment_time"] = pieces["timed_out"]
+        dropped["fragment_memory"] = pieces["crowded_out"]
+        dropped["fragment_invalid"] = pieces["invalid"]
+        lost = pieces["timed_out"] + pieces["crowded_out"] + pieces["invalid"]
+        # A packet counts once; a fragment for itself while it waits, and if it is lost.
+        made = pieces["whole"] - pieces["unwanted"] - pieces["fragments"]
+        taken = sum(each["delivered"] for each in consumed)
         return {
             **produced,
-            "delivered": sum(each["delivered"] for each in consumed),
-            "waiting": self._queues.waiting,
-            "held": self._queues.held,
+            "matched": produced["matched"] + made + pieces["held"] + lost,
+            "delivered": taken + made - self._discarded,
+            "waiting": waiting + pieces["held"],
+            "held": held,
             "dropped": dropped,
+            "fragments": pieces["fragments"],
+            "reassembled": pieces["whole"],
+            "reassembled_unmatched": pieces["unwanted"],
             "sent": self._sent,
             "send_errors": self._send_errors,
             "verdict_dropped": self._verdict_drops,

@@ -19,6 +19,7 @@ from fastdivert.dtypes import headers_of
 from fastdivert.enums import Flag, HeaderFlag, Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
+from fastdivert.impostors import spend_ttl
 from fastdivert.params import LIMITS, QueueParams, power_of_two
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class ReplayChannel:
         self._closed = False
         self._full_since: float | None = None  # with slots held, and nothing to receive
         self._callbacks: list[Callable[[], None]] = []
-        self._sent = self._verdict_drops = self._flag_drops = self._queue_wait = 0
+        self._sent = self._send_errors = self._verdict_drops = self._flag_drops = (
+            self._queue_wait
+        ) = 0
         self._retired: Counter[str] = Counter()  # of rings that were replaced
         self._retired_drops: Counter[str] = Counter()
         host.join(self)
@@ -191,7 +194,7 @@ class ReplayChannel:
 
     # ---- sending -------------------------------------------------------------
 
-    def send(self, packets: Packets) -> int:
+    def send(self, packets: Packets, faults: npt.NDArray[np.int32]) -> int:
         self.host.check_process()
         with self.host.changed:
             if self._closed:
@@ -201,13 +204,16 @@ class ReplayChannel:
             given = packets
             headers = headers_of(packets)
             drop = headers["verdict"] == Verdict.DROP
+            dropped = int(drop.sum())
+            spend_ttl(packets, drop, faults)
             if drop.any():
-                self._verdict_drops += int(drop.sum())
+                self._verdict_drops += dropped
+                self._send_errors += int(drop.sum()) - dropped
                 self.host.lose(packets.gather(_index(drop, 0)))
                 packets = packets.gather(_index(~drop, 0))
                 headers = headers_of(packets)
             self._sent += len(packets)
-            headers["flags"] |= int(HeaderFlag.IMPOSTOR)
+            headers["flags"] |= int(HeaderFlag.IMPOSTOR | HeaderFlag.REINJECTED)
             sent = len(packets)
             self.host.pass_on(self, packets, True, False)
             given.release()
@@ -291,6 +297,7 @@ class ReplayChannel:
                 "held": sum(ring.held for ring in self._rings),
                 "dropped": {**dropped, "flag": self._flag_drops},
                 "sent": self._sent,
+                "send_errors": self._send_errors,
                 "verdict_dropped": self._verdict_drops,
                 "queue_wait_ns": self._queue_wait,
             }
