@@ -3,6 +3,7 @@
 
 #include "../core/atomic.h"
 #include "../core/checksum.h"
+#include "../core/protocol.h"
 
 /* A packet on its way: its bytes are a copy, which no process can reach. */
 struct injection {
@@ -192,13 +193,22 @@ static NTSTATUS send(struct injection *injection, ULONG length, const struct fd_
     return status;
 }
 
-/* Checksums that nobody has computed yet, because a card would have. */
+/* Loopback leaves the field empty, and says so nowhere. Where zero is the right
+ * checksum, computing it gives zero. */
+static BOOLEAN has_no_ip_checksum(const UCHAR *packet, const struct fd_parsed *parsed)
+{
+    return (parsed->headers & FD_HAS(FD_HEADER_IP)) != 0 &&
+           (packet[FD_IPV4_CHECKSUM] | packet[FD_IPV4_CHECKSUM + 1]) == 0;
+}
+
+/* Checksums that nobody has computed yet, because a card would have. The stack
+ * takes no packet without. */
 static void finish_checksums(UCHAR *packet, const struct fd_parsed *parsed, ULONG flags)
 {
     ULONG leave = FD_CHECKSUM_FLAGS_ALL;
     uint32_t written;
 
-    if ((flags & FD_FLAG_IP_CHECKSUM_PARTIAL) != 0)
+    if ((flags & FD_FLAG_IP_CHECKSUM_PARTIAL) != 0 || has_no_ip_checksum(packet, parsed))
         leave &= ~(ULONG)FD_CHECKSUM_NO_IP;
     if ((flags & FD_FLAG_TCP_CHECKSUM_PARTIAL) != 0)
         leave &= ~(ULONG)FD_CHECKSUM_NO_TCP;

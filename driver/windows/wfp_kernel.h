@@ -11,6 +11,7 @@
 
 #if defined(FD_HAVE_WDK)
 
+#include <initguid.h> /* the layer keys are defined here, and not only declared */
 #include <ndis.h>
 
 #include <fwpmk.h>
