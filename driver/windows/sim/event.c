@@ -94,8 +94,12 @@ NTSTATUS KeWaitForSingleObject(PVOID object, KWAIT_REASON reason, KPROCESSOR_MOD
     (void)reason, (void)mode, (void)alertable;
     SIM_IRQL_AT_MOST(polls ? DISPATCH_LEVEL : APC_LEVEL);
     SIM_REQUIRE(event->initialised == SIM_INITIALISED, "waiting for what is no event");
-    if (!polls)
-        sim_while_waiting();
+    struct timespec now = from_now(0);
+    if (wait_until(event, &now))
+        return STATUS_WAIT_0;
+    if (polls)
+        return STATUS_TIMEOUT;
+    sim_while_waiting();
     if (timeout == NULL) {
         struct timespec until = from_now(HANG_SECONDS * 1000000000ull);
         SIM_REQUIRE(wait_until(event, &until), "a wait of %d seconds: the driver hangs",
