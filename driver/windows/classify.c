@@ -138,8 +138,11 @@ static void begin_as_before(const struct capture *capture, PNET_BUFFER buffer)
 
 static void put_back(struct capture *capture, PNET_BUFFER buffer)
 {
-    if (!begin_at_header(capture, buffer))
-        return; /* has been counted when it was judged */
+    /* It could be brought there when it was judged, and now cannot. */
+    if (!begin_at_header(capture, buffer)) {
+        (void)InterlockedIncrement64(&capture->handle->way_back.returned_failed);
+        return;
+    }
     fd_inject_unmatched(capture->handle, buffer, &capture->way);
     begin_as_before(capture, buffer);
 }

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 static atomic_long countdown = -1;
-static atomic_long calls;
+static atomic_long failures;
 static atomic_int failed;
 static __thread int paused;
 static _Atomic(const char *) failed_call;
@@ -29,22 +29,22 @@ const char *sim_failed_call(void)
     return atomic_load(&failed_call);
 }
 
-long sim_fallible_calls(void)
+long sim_failures(void)
 {
-    return atomic_load(&calls);
+    return atomic_load(&failures);
 }
 
 int sim_fails(const char *function)
 {
     if (paused)
         return 0;
-    atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
     if (atomic_load_explicit(&countdown, memory_order_relaxed) < 0)
         return 0;
     if (atomic_fetch_sub(&countdown, 1) != 0)
         return 0;
     atomic_store(&failed_call, function);
     atomic_store(&failed, 1);
+    atomic_fetch_add(&failures, 1);
     return 1;
 }
 

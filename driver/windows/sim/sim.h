@@ -39,8 +39,8 @@ int sim_failed(void);
 const char *sim_failed_call(void);
 /* In each function that may fail: 1 if this call has to. */
 int sim_fails(const char *function);
-/* How often a call that can fail was made since the start. */
-long sim_fallible_calls(void);
+/* All that have happened since the start. */
+long sim_failures(void);
 
 /* ---- what is alive ------------------------------------------------------------ */
 
