@@ -7,6 +7,7 @@
  */
 #include "classify.h"
 
+#include "../core/atomic.h"
 #include "../core/protocol.h"
 #include "clock.h"
 #include "handle.h"
@@ -311,7 +312,7 @@ static BOOLEAN concerns(const struct fd_handle *handle, const struct point *poin
 {
     BOOLEAN inbound = (point->flags & (FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED)) == 0;
 
-    if ((handle->shutdown & FD_WINDOWS_SHUTDOWN_RECV) != 0)
+    if ((fd_load32((const uint32_t *)&handle->shutdown) & FD_WINDOWS_SHUTDOWN_RECV) != 0)
         return FALSE;
     if ((point->flags & FD_FLAG_FORWARDED) != 0)
         return (flags & FWP_CONDITION_FLAG_IS_FRAGMENT_GROUP) == 0; /* each has been here before */

@@ -90,6 +90,22 @@ void sim_user_read_only(void *address)
     pthread_mutex_unlock(&mutex);
 }
 
+void *sim_user_alias(void *address)
+{
+    pthread_mutex_lock(&mutex);
+    struct region *region = region_of(address, 1);
+    SIM_REQUIRE(region != NULL, "the test's address %p is no region", address);
+    void *alias = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, region->file, 0);
+    SIM_REQUIRE(alias != MAP_FAILED, "no memory for the test");
+    pthread_mutex_unlock(&mutex);
+    return alias;
+}
+
+void sim_user_unalias(void *alias, size_t size)
+{
+    munmap(alias, whole_pages(size));
+}
+
 static void unmap(struct region *region)
 {
     munmap(region->address, region->size);

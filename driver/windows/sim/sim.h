@@ -74,6 +74,10 @@ void sim_process_handles_close(PEPROCESS process);
 /* Page-aligned memory of the current process. */
 void *sim_user_allocate(size_t size);
 void sim_user_read_only(void *address);
+/* The same memory at another address, for a hostile thread: so no race between
+ * two views is taken for one inside the driver. Ends with sim_user_unalias. */
+void *sim_user_alias(void *address);
+void sim_user_unalias(void *alias, size_t size);
 void sim_user_free(void *address);
 
 /* ---- objects and files --------------------------------------------------------------- */

@@ -77,7 +77,8 @@ void sim_completion_status(NTSTATUS status); /* NET_BUFFER_LIST_STATUS of those 
 /* Completes so many that wait, at most; how many it were. */
 unsigned sim_complete(unsigned most);
 unsigned sim_injections_waiting(void);
-/* Ends the thread of SIM_THREAD after everything is completed. */
+/* Ends the thread of SIM_THREAD after everything is completed; from then on
+ * injections are SIM_INLINE. */
 void sim_completion_stop(void);
 
 /* ---- other programs' callouts ---------------------------------------------------- */

@@ -210,6 +210,7 @@ void sim_completion_stop(void)
     pthread_mutex_unlock(&mutex);
     pthread_join(thread, NULL);
     thread_runs = thread_ends = 0;
+    when = SIM_INLINE;
 }
 
 void sim_completion_set(enum sim_completion now)
