@@ -6,6 +6,8 @@ Everything else about the project stands in pyproject.toml. In the environment:
     FASTDIVERT_ABI3=0   build for the running Python alone
     FASTDIVERT_DEBUG=1  keep symbols and debug information, for gdb and perf
     FASTDIVERT_LINUX=1  fail without clang, instead of leaving the Linux driver out
+    FASTDIVERT_WINDOWS_PYTHON=FOLDER  build for Windows with mingw's gcc, for the x64
+                        CPython of that folder (its include and libs)
 """
 
 import importlib.util
@@ -34,17 +36,38 @@ def files(folders: tuple[str, ...], suffix: str) -> list[str]:
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = os.environ.get("FASTDIVERT_ABI3", "1") == "1" and not FREE_THREADED
 DEBUG = os.environ.get("FASTDIVERT_DEBUG", "0") == "1"
+CROSS = os.environ.get("FASTDIVERT_WINDOWS_PYTHON")
 
 GNU_COMPILE = ["-O3", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"]
+# gcc lays 32-byte vectors on a stack that Windows aligns to 16: move them unaligned.
+MINGW_COMPILE = [*GNU_COMPILE, "-Wa,-muse-unaligned-vector-move"]
+MINGW = "x86_64-w64-mingw32-gcc"
 WINDOWS_TARGETS = {"win-amd64": "x86_64-pc-windows-msvc", "win-arm64": "arm64-pc-windows-msvc"}
 
 
 class BuildCore(build_ext):
     """Flags by compiler: the C is for gcc and clang, so under MSVC's tools clang-cl compiles it."""
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if CROSS:
+            os.environ["CC"] = MINGW
+            self.compiler = "mingw32"
+            self.include_dirs = [f"{CROSS}/include"]
+            self.library_dirs = [f"{CROSS}/libs"]
+            self.libraries = ["python3"]
+
+    def get_ext_filename(self, fullname: str) -> str:
+        if CROSS:
+            return os.path.join(*fullname.split(".")) + ".pyd"
+        return super().get_ext_filename(fullname)
+
     def build_extensions(self) -> None:
         if self.compiler.compiler_type == "msvc":
             flags, link = self._use_clang_cl(), []
+        elif CROSS:
+            flags = [*MINGW_COMPILE, "-g" if DEBUG else "-g0"]
+            link = ["-static-libgcc"]
         else:
             flags = [*GNU_COMPILE, "-g" if DEBUG else "-g0"]
             link = [] if DEBUG else ["-Wl,--strip-all"]
@@ -99,15 +122,26 @@ def linux_object() -> str | None:
 
 def extensions() -> list[Extension]:
     found = [extension("fastdivert._core", ["src/fastdivert/_core.pyx", *files(CORE, ".c")], CORE)]
-    divert_object = linux_object() if sys.platform == "linux" else None
+    divert_object = linux_object() if sys.platform == "linux" and not CROSS else None
     if divert_object is not None:
         sources = ["src/fastdivert/linux/_linux.pyx", *files(LINUX, ".c"), divert_object]
         found.append(extension("fastdivert.linux._linux", sources, LINUX))
     return found
 
 
+def options() -> dict[str, dict[str, str]]:
+    wheel = {"py_limited_api": "cp311"} if ABI3 else {}
+    if not CROSS:
+        return {"bdist_wheel": wheel}
+    if not ABI3:
+        raise SystemExit("a build for Windows is for every CPython from 3.11 on")
+    # A folder of its own: both systems' files have the same names there.
+    wheel |= {"plat_name": "win_amd64", "bdist_dir": "build/windows/bdist"}
+    return {"bdist_wheel": wheel, "build": {"build_base": "build/windows"}}
+
+
 setup(
     cmdclass={"build_ext": BuildCore},
     ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+    options=options(),
 )
