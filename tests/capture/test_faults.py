@@ -47,7 +47,7 @@ def test_pcap_cut_at_every_byte(tmp_path: Path, order: str) -> None:
         data += pcap_record(frame, order)
         ends.append(len(data))
     for size in range(len(data) + 1):
-        path = tmp_path / "cut.pcap"
+        path = tmp_path / f"cut-{size}.pcap"
         path.write_bytes(data[:size])
         count, error = read_until_fault(path)
         whole = [end for end in ends if end <= size]
@@ -58,7 +58,6 @@ def test_pcap_cut_at_every_byte(tmp_path: Path, order: str) -> None:
             assert error is not None
             assert error.offset == (whole[-1] if whole else 0)
             assert error.path == str(path)
-        path.unlink()
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -71,7 +70,7 @@ def test_pcapng_cut_at_every_byte(tmp_path: Path, order: str) -> None:
         data += each
         ends[len(data)] = packets
     for size in range(len(data) + 1):
-        path = tmp_path / "cut.pcapng"
+        path = tmp_path / f"cut-{size}.pcapng"
         path.write_bytes(data[:size])
         count, error = read_until_fault(path)
         whole = [end for end in ends if end <= size]
@@ -81,7 +80,6 @@ def test_pcapng_cut_at_every_byte(tmp_path: Path, order: str) -> None:
         else:
             assert error is not None
             assert error.offset == (whole[-1] if whole else 0)
-        path.unlink()
 
 
 HEAD = pcap_header()

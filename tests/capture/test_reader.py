@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def test_sequence_runs_through_the_file(capture: Opener) -> None:
     assert [n for batch in reader for n in batch.headers["sequence"].tolist()] == list(range(10))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
 def test_a_pipe_is_read_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

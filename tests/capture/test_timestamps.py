@@ -58,9 +58,10 @@ def expected(ticks: int, resolution: int, offset: int) -> int:
 @example(ticks=(1 << 64) - 1, resolution=29, offset=1)
 def test_pcapng_clock(ticks: int, resolution: int, offset: int) -> None:
     head = section() + interface(101, options=clock(resolution, offset))
-    with tempfile.NamedTemporaryFile(suffix=".pcapng") as file:
-        Path(file.name).write_bytes(head + enhanced(IPV4, ticks=ticks))
-        (row,) = rows_of(read_pcap(file.name))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clock.pcapng"
+        path.write_bytes(head + enhanced(IPV4, ticks=ticks))
+        (row,) = rows_of(read_pcap(path))
     assert row.timestamp == expected(ticks, resolution, offset)
 
 

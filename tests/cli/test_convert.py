@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_a_reader_that_goes_away_is_no_error_message():
 
 
 def test_what_cannot_be_written_is_said():
-    done = fastdivert("convert", HTTP, "/nowhere/out.pcap")
+    path = Path("/nowhere/out.pcap").absolute()
+    done = fastdivert("convert", HTTP, path)
     assert done.returncode == 1
-    assert "/nowhere/out.pcap: No such file or directory" in done.stderr
+    assert f"{path}: No such file or directory" in done.stderr

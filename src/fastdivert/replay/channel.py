@@ -124,7 +124,8 @@ class ReplayChannel:
     def retry_after(self) -> float | None:
         with self.host.changed:
             wait = self.host.next_due() if self.host.paced else None
-            if self.host.exhausted or self._held():
+            # Not _held(): what was let go since the last try is worth another one now.
+            if self.host.exhausted or self.inbox:
                 wait = _HELD_POLL if wait is None else min(wait, _HELD_POLL)
             return wait
 
