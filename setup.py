@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The extensions: _core over driver/core and the batch engine, _linux over driver/linux.
+"""The extensions: _core over driver/core and the batch engine, _linux over driver/linux,
+_windows over driver/windows/user.
 
 Everything else about the project stands in pyproject.toml. In the environment:
 
     FASTDIVERT_ABI3=0   build for the running Python alone
     FASTDIVERT_DEBUG=1  keep symbols and debug information, for gdb and perf
     FASTDIVERT_LINUX=1  fail without clang, instead of leaving the Linux driver out
+    FASTDIVERT_DRIVER=FILE  put this fastdivert.sys into the package (./dev driver makes it)
     FASTDIVERT_WINDOWS_PYTHON=FOLDER  build for Windows with mingw's gcc, for the x64
                         CPython of that folder (its include and libs)
 """
@@ -20,10 +22,12 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 CORE = ("driver/abi", "driver/core", "src/fastdivert/engine")
 LINUX = ("driver/abi", "driver/core", "driver/linux")
+WINDOWS = ("driver/abi", "driver/core", "driver/windows/user")
 CLANGS = ("clang-19", "clang-20", "clang-21", "clang")
 
 
@@ -86,6 +90,16 @@ class BuildCore(build_ext):
         return ["/O2", "/clang:-O3", "/clang:-std=c11", f"--target={target}"]
 
 
+class BuildPackage(build_py):
+    """With the Windows driver in it, if there is one."""
+
+    def run(self) -> None:
+        super().run()
+        driver = os.environ.get("FASTDIVERT_DRIVER")
+        if driver:
+            self.copy_file(driver, os.path.join(self.build_lib, "fastdivert/windows/fastdivert.sys"))
+
+
 def extension(name: str, sources: list[str], folders: tuple[str, ...]) -> Extension:
     macros: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)]
     if ABI3:
@@ -126,6 +140,12 @@ def extensions() -> list[Extension]:
     if divert_object is not None:
         sources = ["src/fastdivert/linux/_linux.pyx", *files(LINUX, ".c"), divert_object]
         found.append(extension("fastdivert.linux._linux", sources, LINUX))
+    if sys.platform == "win32" or CROSS:
+        sources = ["src/fastdivert/windows/_windows.pyx", *files(WINDOWS, ".c")]
+        windows = extension("fastdivert.windows._windows", sources, WINDOWS)
+        windows.libraries.append("advapi32")  # services
+        windows.define_macros.append(("_WIN32_WINNT", "0x0A00"))
+        found.append(windows)
     return found
 
 
@@ -136,12 +156,12 @@ def options() -> dict[str, dict[str, str]]:
     if not ABI3:
         raise SystemExit("a build for Windows is for every CPython from 3.11 on")
     # A folder of its own: both systems' files have the same names there.
-    wheel |= {"plat_name": "win_amd64", "bdist_dir": "build/windows/bdist"}
-    return {"bdist_wheel": wheel, "build": {"build_base": "build/windows"}}
+    wheel |= {"plat_name": "win_amd64", "bdist_dir": "build/windows-wheel/bdist"}
+    return {"bdist_wheel": wheel, "build": {"build_base": "build/windows-wheel"}}
 
 
 setup(
-    cmdclass={"build_ext": BuildCore},
+    cmdclass={"build_ext": BuildCore, "build_py": BuildPackage},
     ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}),
     options=options(),
 )

@@ -28,3 +28,9 @@ LONG64 fd_clock_now(void)
     /* In two parts, because ticks times NS would overflow after minutes. */
     return start_ns + passed / frequency * NS + passed % frequency * NS / frequency;
 }
+
+LONG64 fd_clock_origin(LONG64 *counter)
+{
+    *counter = start_counter;
+    return start_ns;
+}

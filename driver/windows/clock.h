@@ -8,4 +8,8 @@
 void fd_clock_start(void);
 LONG64 fd_clock_now(void);
 
+/* The time at fd_clock_start, and the performance counter then: with both, user
+ * mode can tell the same time. */
+LONG64 fd_clock_origin(LONG64 *counter);
+
 #endif

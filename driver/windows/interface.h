@@ -106,6 +106,8 @@ struct fd_windows_version {
     uint32_t processors; /* of this machine: how many queues are of use */
     uint32_t queues_max;
     uint64_t locked_max;
+    int64_t clock_start;   /* timestamps are this, when the performance counter */
+    int64_t clock_counter; /* stood here, and what has passed on it since */
 };
 
 /* OPEN; CREATED -> OPENED. The program follows right behind: struct fd_program
@@ -232,7 +234,7 @@ struct fd_windows_stats {
 };
 
 FD_ABI_ASSERT(sizeof(struct fd_windows_request) == 8, "fd_windows_request");
-FD_ABI_ASSERT(sizeof(struct fd_windows_version) == 32, "fd_windows_version");
+FD_ABI_ASSERT(sizeof(struct fd_windows_version) == 48, "fd_windows_version");
 FD_ABI_ASSERT(sizeof(struct fd_windows_open) == 40, "fd_windows_open");
 FD_ABI_ASSERT(sizeof(struct fd_windows_queue) == 32, "fd_windows_queue");
 FD_ABI_ASSERT(sizeof(struct fd_windows_register) == 24, "fd_windows_register");

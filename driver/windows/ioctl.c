@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ioctl.h"
 
+#include "clock.h"
 #include "inject.h"
 
 /* The request of one IOCTL, and where its result goes. Input and output share
@@ -103,7 +104,10 @@ static NTSTATUS query_version(struct call *call)
         .queues_max = FD_WINDOWS_QUEUES_MAX,
         .locked_max = FD_WINDOWS_LOCKED_MAX,
     };
+    LONG64 counter;
 
+    version.clock_start = fd_clock_origin(&counter);
+    version.clock_counter = counter;
     NTSTATUS status = take_plain_request(call);
     return NT_SUCCESS(status) ? give(call, &version, sizeof(version)) : status;
 }

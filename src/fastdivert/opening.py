@@ -57,7 +57,7 @@ def open(
         FilterError: the filter does not compile; nothing was opened.
         ValueError: priority, flags or a queue parameter is out of range.
         NotImplementedError: this build has no live driver for this system.
-        fastdivert.linux.DriverError: the kernel refused; the message says the
+        fastdivert.live.errors.DriverError: the system refused; the message says the
             cause and the cure, and so does ``fastdivert doctor``.
         CaptureError, OSError: the replay's files.
     """
@@ -112,6 +112,8 @@ def _channel_maker(driver: str | None) -> Callable[..., Channel]:
         raise ValueError(f"driver is {driver!r}; 'linux', 'windows' or 'replay' is needed")
     if (driver or sys.platform) == "linux":
         return _open_linux
+    if (driver or sys.platform) in ("windows", "win32"):
+        return _open_windows
     raise NotImplementedError(
         f"this build of fastdivert has no live driver for {driver or sys.platform}: "
         "use driver='replay' with source=..."
@@ -131,6 +133,23 @@ def _open_linux(
         raise NotImplementedError(
             "this build of fastdivert comes without the Linux driver; it is built where clang "
             "is, and driver='replay' works without"
+        ) from error
+    return open_channel(filter, priority, flags, params, **options)
+
+
+def _open_windows(
+    filter: Filter, priority: int, flags: Flag, params: QueueParams, **options: Any
+) -> Channel:
+    if filter.layer not in (Layer.NETWORK, Layer.NETWORK_FORWARD):
+        raise NotImplementedError(
+            f"the Windows driver does not have the {filter.layer.name} layer yet"
+        )
+    try:
+        from fastdivert.windows.channel import open_channel
+    except ModuleNotFoundError as error:
+        raise NotImplementedError(
+            f"this build of fastdivert has no Windows driver, being one for {sys.platform}: "
+            "use driver='replay' with source=..."
         ) from error
     return open_channel(filter, priority, flags, params, **options)
 

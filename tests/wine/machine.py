@@ -27,6 +27,7 @@ BUILD: Final = ROOT / "build/wine"
 PREFIX: Final = BUILD / "prefix"
 PYTHON: Final = BUILD / "python"
 WHEEL: Final = BUILD / "wheel"
+DRIVERS: Final = ROOT / "build/windows"
 SITE: Final = PYTHON / "Lib/site-packages"
 REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
 
@@ -113,14 +114,21 @@ def stop() -> None:
 # ---- what is made once -----------------------------------------------------------
 
 
+_PREFIX_STEPS: Final = (
+    ("wineboot", "--init"),
+    ("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"),
+)
+
+
 def prepare() -> None:
     """The prefix and its Python, unless they are there already."""
-    if _begin("prefix", Path(__file__).read_bytes()):
+    made_of = repr(_PREFIX_STEPS).encode()
+    if _begin("prefix", made_of):
         shutil.rmtree(PREFIX, ignore_errors=True)
         BUILD.mkdir(parents=True, exist_ok=True)
-        _wine("wineboot", "--init")
-        _wine("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
-        _end("prefix", Path(__file__).read_bytes())
+        for step in _PREFIX_STEPS:
+            _wine(*step)
+        _end("prefix", made_of)
     made_of = CPYTHON.encode() + REQUIREMENTS.read_bytes()
     if _begin("python", made_of):
         _unpack_python()
@@ -193,10 +201,15 @@ def install() -> Path:
     if _begin("wheel", sources):
         shutil.rmtree(WHEEL, ignore_errors=True)
         subprocess.run(
+            [sys.executable, str(ROOT / "driver/windows/build.py"), str(DRIVERS), "--machine", "x64"],
+            check=True,
+        )
+        subprocess.run(
             [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
              "--wheel-dir", str(WHEEL), "."],
             cwd=ROOT,
-            env={**os.environ, "FASTDIVERT_WINDOWS_PYTHON": str(PYTHON)},
+            env={**os.environ, "FASTDIVERT_WINDOWS_PYTHON": str(PYTHON),
+                 "FASTDIVERT_DRIVER": str(DRIVERS / "x64/fastdivert.sys")},
             check=True,
         )  # fmt: skip
         (wheel,) = WHEEL.glob("*.whl")

@@ -21,7 +21,7 @@ import numpy as np
 import fastdivert as fd
 from fastdivert.cli.failure import UsageError
 from fastdivert.cli.options import LAYERS, add_extensions, compile_option
-from fastdivert.linux import DriverError
+from fastdivert.live.errors import DriverError
 
 #: Seconds after which a session that waits looks around: was Ctrl-C pressed, is it time?
 _LOOK: Final = 0.1

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastdivert.errors import FastDivertError
+from fastdivert.live.errors import DriverError
+
+__all__ = ["KINDS", "DriverError"]
 
 #: enum fd_error_kind, by number.
 KINDS: Final = (
@@ -19,20 +21,3 @@ KINDS: Final = (
     "busy",
     "system",
 )
-
-
-class DriverError(FastDivertError, OSError):
-    """The kernel refused something; the message says the cause and the cure.
-
-    Attributes:
-        kind: one of ``KINDS``, to act on.
-        errno: the system's number, or 0.
-    """
-
-    def __init__(self, kind: str, number: int, message: str) -> None:
-        self.kind = kind
-        self.message = message
-        super().__init__(number, message)
-
-    def __str__(self) -> str:
-        return self.message

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import socket
 import struct
@@ -67,6 +66,8 @@ def enter_new() -> None:
 
     The namespace is gone when the thread and every socket made in it are.
     """
+    import fcntl  # not on Windows
+
     _call("unshare", _CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
