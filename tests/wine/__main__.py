@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     machine.prepare()
     try:
+        machine.build_standin()
         wheel = machine.install()
         print(f"{wheel.name} in {machine.PYTHON.relative_to(machine.ROOT)}", flush=True)
         return commands[name](arguments[1:])

@@ -28,6 +28,9 @@ PREFIX: Final = BUILD / "prefix"
 PYTHON: Final = BUILD / "python"
 WHEEL: Final = BUILD / "wheel"
 DRIVERS: Final = ROOT / "build/windows"
+STANDIN: Final = ROOT / "driver/windows/wine"
+USER: Final = ROOT / "driver/windows/user"
+CLIENT: Final = BUILD / "client.exe"
 SITE: Final = PYTHON / "Lib/site-packages"
 REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
 
@@ -220,6 +223,33 @@ def install() -> Path:
         _end("wheel", sources)
     (wheel,) = WHEEL.glob("*.whl")
     return wheel
+
+
+# ---- the stand-in filter engine and the C client ----------------------------------
+
+
+def build_standin() -> None:
+    """fwpkclnt.sys, where the driver looks for it, and the client that tests the driver."""
+    drivers = PREFIX / "drive_c/windows/system32/drivers"
+    # Older than its sources, or not there.
+    sources = [*STANDIN.glob("*.[ch]"), *USER.glob("*.[ch]"), *STANDIN.parent.glob("*.h")]
+    made = [drivers / "fwpkclnt.sys", CLIENT]
+    newest = max(source.stat().st_mtime for source in sources)
+    if all(path.exists() and path.stat().st_mtime > newest for path in made):
+        return
+    shared = sorted(set(STANDIN.glob("*.c")) - set(STANDIN.glob("client*.c")))
+    _compile(["-shared", *shared], drivers / "fwpkclnt.sys", "-lntoskrnl")
+    client = [*STANDIN.glob("client*.c"), *USER.glob("*.c"), *(ROOT / "driver/core").glob("*.c")]
+    _compile(client, CLIENT, "-ladvapi32")
+
+
+def _compile(sources: Iterable[str | Path], out: Path, *libraries: str) -> None:
+    flags = (
+        "-std=c11 -fms-extensions -O2 -g -Wall -Wextra -Werror -Wno-unknown-pragmas "
+        f"-D_WIN32_WINNT=0x0A00 -static-libgcc -I{ROOT / 'driver'}"
+    )
+    command = ["x86_64-w64-mingw32-gcc", *flags.split(), *map(str, sources), "-o", str(out)]
+    subprocess.run([*command, *libraries], check=True)
 
 
 def _sources() -> bytes:
