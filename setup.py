@@ -97,7 +97,9 @@ class BuildPackage(build_py):
         super().run()
         driver = os.environ.get("FASTDIVERT_DRIVER")
         if driver:
-            self.copy_file(driver, os.path.join(self.build_lib, "fastdivert/windows/fastdivert.sys"))
+            self.copy_file(
+                driver, os.path.join(self.build_lib, "fastdivert/windows/fastdivert.sys")
+            )
 
 
 def extension(name: str, sources: list[str], folders: tuple[str, ...]) -> Extension:

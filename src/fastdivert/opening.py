@@ -146,7 +146,7 @@ def _open_windows(
         )
     try:
         from fastdivert.windows.channel import open_channel
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise NotImplementedError(
             f"this build of fastdivert has no Windows driver, being one for {sys.platform}: "
             "use driver='replay' with source=..."

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """python -m tests.wine COMMAND: Windows programs under Wine; ./dev wine installs what it needs.
 
-    python [ARGUMENTS]   Windows CPython, with the wheel for Windows installed
-    test [ARGUMENTS]     pytest in it; without arguments, all that needs no Linux
+python [ARGUMENTS]   Windows CPython, with the wheel for Windows installed
+test [ARGUMENTS]     pytest in it; without arguments, all that needs no Linux
 """
 
 from __future__ import annotations

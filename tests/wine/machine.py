@@ -203,26 +203,28 @@ def install() -> Path:
     sources = _sources()
     if _begin("wheel", sources):
         shutil.rmtree(WHEEL, ignore_errors=True)
-        subprocess.run(
-            [sys.executable, str(ROOT / "driver/windows/build.py"), str(DRIVERS), "--machine", "x64"],
-            check=True,
-        )
-        subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-             "--wheel-dir", str(WHEEL), "."],
-            cwd=ROOT,
-            env={**os.environ, "FASTDIVERT_WINDOWS_PYTHON": str(PYTHON),
-                 "FASTDIVERT_DRIVER": str(DRIVERS / "x64/fastdivert.sys")},
-            check=True,
-        )  # fmt: skip
+        _build_wheel(_build_driver())
         (wheel,) = WHEEL.glob("*.whl")
-        _wine(
-            windows_path(PYTHON / "python.exe"), "-m", "pip", "install", "--no-index", "--no-deps",
-            "--force-reinstall", "--no-warn-script-location", windows_path(wheel),
-        )  # fmt: skip
+        pip = ("-m", "pip", "install", "--no-index", "--no-deps", "--force-reinstall")
+        python = windows_path(PYTHON / "python.exe")
+        _wine(python, *pip, "--no-warn-script-location", windows_path(wheel))
         _end("wheel", sources)
     (wheel,) = WHEEL.glob("*.whl")
     return wheel
+
+
+def _build_driver() -> Path:
+    build = ROOT / "driver/windows/build.py"
+    subprocess.run([sys.executable, build, DRIVERS, "--machine", "x64"], check=True)
+    return DRIVERS / "x64/fastdivert.sys"
+
+
+def _build_wheel(driver: Path) -> None:
+    environment = {"FASTDIVERT_WINDOWS_PYTHON": str(PYTHON), "FASTDIVERT_DRIVER": str(driver)}
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*pip, "--wheel-dir", WHEEL, ROOT], env={**os.environ, **environment}, check=True
+    )
 
 
 # ---- the stand-in filter engine and the C client ----------------------------------

@@ -144,8 +144,9 @@ static uint32_t allocate(struct fd_port *port, const struct fd_port_options *opt
         count = 1;
     /* Half of what the driver locks is ours to plan with: the rest is rounding and
      * the queue that sends. */
-    while (count > 1 && count * (bytes + FD_GUARD_SIZE + descriptors * sizeof(struct fd_descriptor)) >
-                            port->version.locked_max / 2)
+    while (count > 1 &&
+           count * (bytes + FD_GUARD_SIZE + descriptors * sizeof(struct fd_descriptor)) >
+               port->version.locked_max / 2)
         count /= 2;
     port->receive_count = receives ? (uint32_t)count : 0;
     port->can_send = (options->flags & FD_WINDOWS_RECV_ONLY) == 0;

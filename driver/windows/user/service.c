@@ -54,10 +54,10 @@ static SC_HANDLE install(SC_HANDLE services, const wchar_t *driver_path, struct 
         }
         code = GetLastError();
         if (code == ERROR_SERVICE_DOES_NOT_EXIST) {
-            service = CreateServiceW(services, SERVICE_NAME, SHOWN_NAME, access,
-                                     SERVICE_KERNEL_DRIVER, SERVICE_DEMAND_START,
-                                     SERVICE_ERROR_NORMAL, driver_path, NULL, NULL, NULL, NULL,
-                                     NULL);
+            service =
+                CreateServiceW(services, SERVICE_NAME, SHOWN_NAME, access, SERVICE_KERNEL_DRIVER,
+                               SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, driver_path, NULL, NULL,
+                               NULL, NULL, NULL);
             if (service != NULL)
                 return service;
             code = GetLastError();
@@ -190,7 +190,8 @@ int fd_service_query(wchar_t *path, uint32_t path_size, struct fd_failure *failu
     else if (status.dwCurrentState == SERVICE_RUNNING)
         result = FD_SERVICE_RUNNING;
     else
-        result = status.dwCurrentState == SERVICE_STOPPED ? FD_SERVICE_STOPPED : FD_SERVICE_CHANGING;
+        result =
+            status.dwCurrentState == SERVICE_STOPPED ? FD_SERVICE_STOPPED : FD_SERVICE_CHANGING;
     CloseServiceHandle(service);
     CloseServiceHandle(services);
     return result;

@@ -182,8 +182,7 @@ NTSTATUS NTAPI FwpmCalloutAdd0(HANDLE engine, const FWPM_CALLOUT0 *added, VOID *
     (void)engine, (void)security, (void)id;
     AcquireSRWLockExclusive(&lock);
     for (ULONG i = 0; i < CALLOUTS_MOST; i++) {
-        if (!callouts[i].used ||
-            !IsEqualGUID(&callouts[i].callout.calloutKey, &added->calloutKey))
+        if (!callouts[i].used || !IsEqualGUID(&callouts[i].callout.calloutKey, &added->calloutKey))
             continue;
         callouts[i].layer = layer_of(&added->applicableLayer);
         status = 0;
@@ -294,8 +293,8 @@ static BOOLEAN build_chain(struct chain *chain, const struct fd_wire_request *pa
 {
     ULONG lists = packet->lists != 0 ? packet->lists : 1;
     ULONG buffers = packet->buffers != 0 ? packet->buffers : 1;
-    ULONG first = packet->split != 0 && packet->split < packet->length ? packet->split
-                                                                      : packet->length;
+    ULONG first =
+        packet->split != 0 && packet->split < packet->length ? packet->split : packet->length;
 
     *chain = (struct chain){
         .lists = calloc(lists, sizeof(*chain->lists)),
@@ -372,8 +371,7 @@ static enum fd_wire_fate classify(const struct fd_wire_request *packet, struct c
     } metadata = {.known = {.currentMetadataValues = FWPS_METADATA_FIELD_IP_HEADER_SIZE,
                             .ipHeaderSize = header_size(packet)}};
     FWPS_FILTER1 given = {.context = filter->context};
-    FWPS_CLASSIFY_OUT0 out = {.actionType = FWP_ACTION_CONTINUE,
-                              .rights = FWPS_RIGHT_ACTION_WRITE};
+    FWPS_CLASSIFY_OUT0 out = {.actionType = FWP_ACTION_CONTINUE, .rights = FWPS_RIGHT_ACTION_WRITE};
 
     fill_values(packet, values);
     function(&incoming, &metadata.known, &chain->lists[0].list, NULL, &given, 0, &out);

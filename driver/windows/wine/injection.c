@@ -95,8 +95,7 @@ static DWORD WINAPI fly(void *unused)
             continue;
         }
         ReleaseSRWLockExclusive(&lock);
-        if (fd_engine_offer(&packet->request, packet->injection, packet->context) ==
-            FD_WIRE_PASSED)
+        if (fd_engine_offer(&packet->request, packet->injection, packet->context) == FD_WIRE_PASSED)
             fd_injection_deliver(&packet->request, TRUE);
         packet->list->Status = 0;
         packet->complete(packet->complete_context, packet->list, FALSE);
@@ -234,10 +233,8 @@ static NTSTATUS inject(HANDLE injection, HANDLE context, enum fd_wire_layer laye
                        HANDLE complete_context)
 {
     NET_BUFFER *buffer = list->FirstNetBuffer;
-    struct fd_wire_request request = {.layer = layer,
-                                      .ifindex = ifindex,
-                                      .subifindex = subifindex,
-                                      .length = buffer->DataLength};
+    struct fd_wire_request request = {
+        .layer = layer, .ifindex = ifindex, .subifindex = subifindex, .length = buffer->DataLength};
     struct packet *packet;
 
     if (buffer->DataLength > FD_WIRE_PACKET_MOST || buffer->DataLength < 20)
@@ -268,8 +265,8 @@ static BOOLEAN is_v6(HANDLE injection)
     return family_of_handle[(ULONG_PTR)injection & 15] == AF_INET6;
 }
 
-NTSTATUS NTAPI FwpsInjectNetworkSendAsync0(HANDLE injection, HANDLE injection_context,
-                                           UINT32 flags, UINT32 compartment, NET_BUFFER_LIST *list,
+NTSTATUS NTAPI FwpsInjectNetworkSendAsync0(HANDLE injection, HANDLE injection_context, UINT32 flags,
+                                           UINT32 compartment, NET_BUFFER_LIST *list,
                                            FWPS_INJECT_COMPLETE0 complete, HANDLE context)
 {
     (void)flags, (void)compartment;
@@ -281,8 +278,8 @@ NTSTATUS NTAPI FwpsInjectNetworkSendAsync0(HANDLE injection, HANDLE injection_co
 NTSTATUS NTAPI FwpsInjectNetworkReceiveAsync0(HANDLE injection, HANDLE injection_context,
                                               UINT32 flags, UINT32 compartment,
                                               UINT32 interface_index, UINT32 sub_interface_index,
-                                              NET_BUFFER_LIST *list,
-                                              FWPS_INJECT_COMPLETE0 complete, HANDLE context)
+                                              NET_BUFFER_LIST *list, FWPS_INJECT_COMPLETE0 complete,
+                                              HANDLE context)
 {
     (void)flags, (void)compartment;
     return inject(injection, injection_context,

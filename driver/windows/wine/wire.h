@@ -68,13 +68,13 @@ struct fd_wire_state {
     uint32_t sessions;
     uint32_t filters;
     uint32_t injection_handles;
-    uint32_t lists;       /* allocated and not freed */
-    uint32_t in_flight;   /* injected and not completed */
-    uint32_t injected;    /* ever */
-    uint32_t waiting;     /* to be taken by TAKE */
-    uint32_t regions;     /* of user memory, locked */
-    uint32_t complaints;  /* rules of WFP that the driver broke */
-    char complaint[96];   /* the last of them */
+    uint32_t lists;      /* allocated and not freed */
+    uint32_t in_flight;  /* injected and not completed */
+    uint32_t injected;   /* ever */
+    uint32_t waiting;    /* to be taken by TAKE */
+    uint32_t regions;    /* of user memory, locked */
+    uint32_t complaints; /* rules of WFP that the driver broke */
+    char complaint[96];  /* the last of them */
 };
 
 #endif
