@@ -27,7 +27,7 @@ CORE: Final = HERE.parent / "core"
 HEADERS: Final = Path("/usr/share/mingw-w64/include")
 LLVM: Final = "19"
 VERSION: Final = (1, 0, 0, 0)  # of the file; the interface's is in interface.h
-FRAME_MOST: Final = 1024  # a kernel stack has 12 or 24 KiB, and others are on it too
+FRAME_MOST: Final = 512  # a kernel stack has 12 or 24 KiB, and others are on it too
 
 
 @dataclass(frozen=True)

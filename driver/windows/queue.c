@@ -74,7 +74,8 @@ static void complete(struct fd_queue *queue, struct fd_reservation *reservation)
     reservation->open = FALSE;
 }
 
-/* Under the lock. */
+/* Under the lock. What does not fit is counted where it is found out: by the
+ * producer, or here if it passes, or if the ring is dead. */
 static enum fd_drop reserve(struct fd_queue *queue, struct fd_reservation *reservation,
                             ULONG captured, BOOLEAN passes)
 {
@@ -82,13 +83,15 @@ static enum fd_drop reserve(struct fd_queue *queue, struct fd_reservation *reser
 
     reservation->descriptor = NULL;
     reservation->sequence = producer->sequence;
-    enum fd_drop refusal = fd_producer_refusal(producer, 0, captured);
-    if (refusal == FD_DROP_COUNT)
-        reservation->descriptor = fd_producer_reserve(producer, 0, captured, &reservation->packet);
+    if (passes && fd_producer_refusal(producer, 0, captured) != FD_DROP_COUNT) {
+        producer->counters.dropped[FD_DROP_PASSED_BY]++;
+        return FD_DROP_PASSED_BY;
+    }
+    reservation->descriptor = fd_producer_reserve(producer, 0, captured, &reservation->packet);
     if (reservation->descriptor == NULL) {
-        enum fd_drop cause = passes ? FD_DROP_PASSED_BY : refusal;
-        producer->counters.dropped[cause]++;
-        return cause;
+        if (producer->fault != FD_RING_OK)
+            producer->counters.dropped[FD_DROP_MEMORY]++;
+        return FD_DROP_MEMORY;
     }
     reservation->offset = (ULONG)(reservation->packet - producer->ring.bytes);
     reservation->end = producer->head;

@@ -54,9 +54,9 @@ void fd_queue_unlock(struct fd_queue *queue);
 void fd_queue_set_policy(struct fd_queue *queue, const struct fd_policy *policy);
 
 /* For one packet that the filter matched. FD_DROP_COUNT: the reservation is
- * there to be filled. Otherwise the cause, counted; it is FD_DROP_PASSED_BY if
- * passes. If the reservation is open, it has been filled, and is completed by
- * the way, which spares a turn of the lock. */
+ * there to be filled. FD_DROP_PASSED_BY: there is no room, and it passes. Any
+ * other: it is lost. Counted in each case. If the reservation is open, it has
+ * been filled, and is completed by the way, which spares a turn of the lock. */
 enum fd_drop fd_queue_reserve(struct fd_queue *queue, struct fd_reservation *reservation,
                               ULONG captured, BOOLEAN passes);
 

@@ -167,7 +167,7 @@ def test_no_path_of_this_machine_is_in_the_files(images: dict[str, Path]) -> Non
 
 def test_a_frame_that_is_too_large_does_not_compile(builder: ModuleType, tmp_path: Path) -> None:
     source = tmp_path / "large.c"
-    source.write_text("void use(char *); void f(void) { char large[2000]; use(large); }\n")
+    source.write_text("void use(char *); void f(void) { char large[700]; use(large); }\n")
     target = builder.MACHINES["x64"]
     flags = [*builder.C_FLAGS, *target.flags, "-c", "-o", str(tmp_path / "large.o")]
     result = subprocess.run(
