@@ -193,11 +193,11 @@ static NTSTATUS send(struct injection *injection, ULONG length, const struct fd_
     return status;
 }
 
-/* Loopback leaves the field empty, and says so nowhere. Where zero is the right
- * checksum, computing it gives zero. */
-static BOOLEAN has_no_ip_checksum(const UCHAR *packet, const struct fd_parsed *parsed)
+/* Outbound loopback leaves the field empty, and says so nowhere. Where zero is
+ * the right checksum, computing it gives zero. */
+static BOOLEAN has_no_ip_checksum(const UCHAR *packet, const struct fd_parsed *parsed, ULONG flags)
 {
-    return (parsed->headers & FD_HAS(FD_HEADER_IP)) != 0 &&
+    return (flags & FD_FLAG_OUTBOUND) != 0 && (parsed->headers & FD_HAS(FD_HEADER_IP)) != 0 &&
            (packet[FD_IPV4_CHECKSUM] | packet[FD_IPV4_CHECKSUM + 1]) == 0;
 }
 
@@ -208,7 +208,7 @@ static void finish_checksums(UCHAR *packet, const struct fd_parsed *parsed, ULON
     ULONG leave = FD_CHECKSUM_FLAGS_ALL;
     uint32_t written;
 
-    if ((flags & FD_FLAG_IP_CHECKSUM_PARTIAL) != 0 || has_no_ip_checksum(packet, parsed))
+    if ((flags & FD_FLAG_IP_CHECKSUM_PARTIAL) != 0 || has_no_ip_checksum(packet, parsed, flags))
         leave &= ~(ULONG)FD_CHECKSUM_NO_IP;
     if ((flags & FD_FLAG_TCP_CHECKSUM_PARTIAL) != 0)
         leave &= ~(ULONG)FD_CHECKSUM_NO_TCP;

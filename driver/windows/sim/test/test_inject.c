@@ -152,6 +152,22 @@ static void bytes_behind_the_ip_length_stay_behind(void)
     world_end();
 }
 
+/* As outbound loopback has it; inbound a wrong checksum is the packet's own. */
+static void an_empty_ipv4_checksum_is_computed_on_the_way_out(void)
+{
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    numbered(&packet, 0, 100, 1);
+    struct packet empty = packet;
+    memset(empty.bytes + FD_IPV4_CHECKSUM, 0, 2);
+    CHECK_EQ(send_one(&handle, empty.bytes, empty.length, FD_FLAG_OUTBOUND), STATUS_SUCCESS);
+    CHECK(is_the_packet(sim_arrival(0)));
+    CHECK_EQ(send_one(&handle, empty.bytes, empty.length, 0), STATUS_SUCCESS);
+    CHECK(memcmp(sim_arrival(1)->bytes, empty.bytes, empty.length) == 0);
+    handle_close(&handle);
+    world_end();
+}
+
 static void the_stacks_error_is_counted(void)
 {
     world_begin();
@@ -438,6 +454,7 @@ int main(void)
     what_was_captured_goes_back_as_it_came();
     each_record_has_its_status();
     bytes_behind_the_ip_length_stay_behind();
+    an_empty_ipv4_checksum_is_computed_on_the_way_out();
     the_stacks_error_is_counted();
     so_many_bytes_in_the_stack_and_no_more();
     partial_checksums_are_completed();

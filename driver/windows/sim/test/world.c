@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include "core/bytes.h"
+#include "core/checksum.h"
 #include "packets.h"
 
 #include <stdio.h>
@@ -421,6 +423,9 @@ void numbered(struct packet *packet, int ipv6, uint32_t length, uint32_t number)
     put_be16(udp, number >> 16);
     put_be16(udp + 2, number);
     put_be16(udp + 4, length - (ipv6 ? FD_IPV6_LENGTH : FD_IPV4_LENGTH));
+    if (!ipv6)
+        put_be16(packet->bytes + FD_IPV4_CHECKSUM,
+                 fd_network16((uint16_t)~fd_fold(fd_sum(packet->bytes, FD_IPV4_LENGTH))));
 }
 
 uint32_t number_of(const uint8_t *bytes, int ipv6)
