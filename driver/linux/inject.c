@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "../core/bytes.h"
+#include "../core/protocol.h"
 #include "pieces.h"
 #include "quick.h"
+#include "route.h"
 #include "way_back.h"
 
 #define BATCH 256u /* what one system call takes: more gains nothing */
@@ -32,14 +34,16 @@ struct letter {
         struct cmsghdr header;
         uint8_t bytes[CMSG_SPACE(sizeof(uint32_t))];
     } control;
-    const struct fd_descriptor *descriptor;
+    const struct fd_descriptor *descriptor; /* the caller's, or that below */
     const struct fd_record *record;
+    struct fd_descriptor addressed;
     uint32_t state; /* of its slot */
 };
 
 struct fd_injector {
     struct fd_injector_options options;
     int socket;
+    int routes; /* who is asked for a route */
     pthread_mutex_t lock;
     struct fd_way_back back;
     struct fd_quick quick;
@@ -69,11 +73,12 @@ struct fd_injector *fd_injector_open(const struct fd_injector_options *options,
                                         .frames_program = options->frames_program,
                                         .home = fd_current_namespace()};
     pthread_mutex_init(&injector->lock, NULL);
+    injector->routes = fd_route_open();
     /* Protocol 0: it receives nothing. */
     injector->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (injector->socket < 0 ||
+    if (injector->socket < 0 || injector->routes < 0 ||
         setsockopt(injector->socket, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0) {
-        fd_fail_errno(error, "opening a packet socket");
+        fd_fail_errno(error, "opening the sockets to send by");
         fd_injector_close(injector);
         return NULL;
     }
@@ -101,6 +106,8 @@ void fd_injector_close(struct fd_injector *injector)
         return;
     if (injector->socket >= 0)
         close(injector->socket);
+    if (injector->routes >= 0)
+        close(injector->routes);
     fd_quick_close(&injector->quick);
     pthread_mutex_destroy(&injector->lock);
     free(injector);
@@ -116,7 +123,7 @@ static int has_ethernet(const struct fd_device *device)
 static int find_device(struct fd_injector *injector, uint32_t ifindex)
 {
     if (ifindex == injector->device_index)
-        return 1;
+        return ifindex != 0;
     injector->device_index = 0;
     if (!injector->options.find(injector->options.context, ifindex, &injector->device))
         return 0;
@@ -181,18 +188,55 @@ static void offload(struct letter *letter, const struct fd_descriptor *descripto
     }
 }
 
+/* All of the IP packet must be here. */
+static int is_whole(const struct fd_record *record)
+{
+    const uint8_t *packet = record->packet;
+
+    if (record->captured < FD_IPV4_LENGTH)
+        return 0;
+    if (packet[0] >> 4 == 4)
+        return fd_be16(packet + 2) <= record->captured;
+    return packet[0] >> 4 == 6 &&
+           FD_IPV6_LENGTH + (uint32_t)fd_be16(packet + 4) <= record->captured;
+}
+
+/* Where packets go that name no interface: by the host's routes. What comes in
+ * on loopback has gone out on it, and has a route from there. 0, or an errno. */
+static int find_way(struct fd_injector *injector, struct letter *letter,
+                    const struct fd_descriptor *descriptor, const struct fd_record *record)
+{
+    int is_outbound = !fd_is_inbound(descriptor);
+
+    letter->descriptor = descriptor;
+    if (descriptor->ifindex == 0 && is_outbound) {
+        letter->addressed = *descriptor;
+        letter->descriptor = &letter->addressed;
+        int fault = fd_route_find(injector->routes, record->packet, record->captured,
+                                  descriptor->mark, &letter->addressed.ifindex);
+        if (fault != 0)
+            return fault;
+    } else if (descriptor->ifindex == LOOPBACK_IFINDEX && !is_outbound) {
+        letter->addressed = *descriptor;
+        letter->descriptor = &letter->addressed;
+        letter->addressed.flags |= FD_FLAG_OUTBOUND | FD_FLAG_LOOPBACK;
+    }
+    return find_device(injector, letter->descriptor->ifindex) ? 0 : ENODEV;
+}
+
 /* 0, or an errno. */
 static int write_letter(struct fd_injector *injector, struct letter *letter,
                         const struct fd_descriptor *descriptor, const struct fd_record *record)
 {
+    if (!is_whole(record))
+        return EINVAL;
+    int fault = find_way(injector, letter, descriptor, record);
+    if (fault != 0)
+        return fault;
+    descriptor = letter->descriptor;
     int inbound = fd_is_inbound(descriptor);
     uint32_t state = fd_way_back_state(&injector->back, descriptor);
-    int ipv6 = record->captured != 0 && record->packet[0] >> 4 == 6;
-
-    if (record->captured == 0)
-        return EINVAL;
-    if (!find_device(injector, descriptor->ifindex))
-        return ENODEV;
+    int ipv6 = record->packet[0] >> 4 == 6;
     letter->to.sll_ifindex = (int)descriptor->ifindex;
     letter->to.sll_protocol = fd_network16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
     address(injector, letter, record, inbound, &state);
@@ -201,7 +245,6 @@ static int write_letter(struct fd_injector *injector, struct letter *letter,
     uint32_t mark = injector->back.mark | (injector->back.next & FD_MARK_SLOT);
     fd_way_back_take(&injector->back, descriptor, state);
     memcpy(CMSG_DATA(&letter->control.header), &mark, sizeof(mark));
-    letter->descriptor = descriptor;
     letter->record = record;
     letter->state = state;
     return 0;

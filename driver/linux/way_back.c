@@ -3,7 +3,6 @@
 
 #include <time.h>
 
-#define LOOPBACK_IFINDEX 1
 /* A packet that has not come by then was dropped on its way, by a full backlog
  * or another's program: nothing else would clear its slot. */
 #define LOST_AFTER 10000000

@@ -17,6 +17,8 @@
 #include "../core/ring.h"
 #include "shared.h"
 
+#define LOOPBACK_IFINDEX 1 /* in every namespace */
+
 struct fd_way_back {
     uint32_t mark; /* of the owner */
     int untouched; /* this call's packets: see fd_inject */

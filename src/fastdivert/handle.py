@@ -18,7 +18,7 @@ from fastdivert._core import Packets
 from fastdivert.batch import Batch
 from fastdivert.driver import Channel
 from fastdivert.dtypes import FAULT_DTYPE
-from fastdivert.enums import Flag, Layer, Param, Shutdown, Verdict
+from fastdivert.enums import AddressFlag, ChecksumFlag, Flag, Layer, Param, Shutdown, Verdict
 from fastdivert.errors import HandleError, SendError, ShutdownError
 from fastdivert.filter import Filter
 from fastdivert.filter import compile as compile_filter
@@ -153,7 +153,9 @@ class Handle:
 
         A batch goes without the packets whose verdict is DROP, and is released:
         using it afterwards raises ReleasedError. Bytes, or a sequence of bytes,
-        are made-up packets; addresses (ADDRESS_DTYPE) say where they go.
+        are made-up packets; addresses (ADDRESS_DTYPE) say where they go: Outbound
+        in Flags which way, IfIdx the interface (outbound and forwarded, 0: that of
+        the host's route). With them, checksums whose flag is not set there are computed.
 
         A packet that cannot be sent stops no other. faults, an int32 array of as
         many elements, gets its errno (0: sent, or left out as dropped); without
@@ -176,6 +178,8 @@ class Handle:
         one = isinstance(packets, (bytes, bytearray, memoryview, np.ndarray))
         sequence: Any = [packets] if one else packets
         made = Batch.from_packets(sequence, addresses, layer=self.layer)
+        if addresses is not None:
+            _complete_checksums(made)
         return self._send(made._packets, faults)
 
     def _send(self, packets: Packets, faults: npt.NDArray[np.int32] | None) -> int:
@@ -259,6 +263,26 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self._filter.text!r} at {self.layer.name}, priority {self._priority}>"
+
+
+#: A checksum's flag in an address, and what computes no other.
+_CHECKSUMS = {
+    AddressFlag.IP_CHECKSUM: ChecksumFlag.NO_TCP | ChecksumFlag.NO_UDP,
+    AddressFlag.TCP_CHECKSUM: ChecksumFlag.NO_IP | ChecksumFlag.NO_UDP,
+    AddressFlag.UDP_CHECKSUM: ChecksumFlag.NO_IP | ChecksumFlag.NO_TCP,
+}
+
+
+def _complete_checksums(made: Batch) -> None:
+    """As WinDivert does: a made-up packet's checksums are right, or said not to be."""
+    if made.layer > Layer.NETWORK_FORWARD:
+        return
+    flags = made.addresses["Flags"]
+    for flag, others in _CHECKSUMS.items():
+        missing = (flags & int(flag)) == 0
+        if missing.any():
+            others |= ChecksumFlag.NO_ICMP | ChecksumFlag.NO_ICMPV6
+            made.select(missing).checksums("update", others)
 
 
 def _check_faults(faults: npt.NDArray[np.int32], count: int) -> None:

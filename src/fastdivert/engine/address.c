@@ -53,6 +53,8 @@ void fd_addresses_to_rows(const struct fd_rows *rows, const struct fd_address *a
             if (address->flags & flag_pairs[f].address)
                 descriptor->flags |= flag_pairs[f].descriptor;
         }
+        if (rows->layer == FD_LAYER_NETWORK_FORWARD) /* the one direction there is */
+            descriptor->flags |= FD_FLAG_OUTBOUND | FD_FLAG_FORWARDED;
         if (fd_is_network(rows->layer)) {
             descriptor->ifindex = address->data.network.ifindex;
             descriptor->subifindex = address->data.network.subifindex;
