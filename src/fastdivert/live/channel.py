@@ -34,8 +34,8 @@ _DROP = int(Verdict.DROP)  # numpy compares with an enum five times slower
 #: Looks at the queues of one spin: some 50 us, then signals have their turn.
 _SPIN_TURNS = 1000
 
-#: Longer than any call that puts packets back can take.
-_SEND_SECONDS = 5.0
+#: Longer than any call to the port can take.
+_CALL_SECONDS = 5.0
 
 #: Packets that one step of closing gives back.
 _DRAIN = 1024
@@ -72,9 +72,10 @@ class LiveChannel:
         self._assembly = assembly
         self._queues = Queues(port.queues)
         self._receiving = threading.Lock()  # one thread takes and waits at a time
+        self._swapping = threading.Lock()  # one filter is put in place at a time
         self._books = threading.Lock()  # held while records are between two counters
         self._state = threading.Condition()  # guards what follows; notified as sends end
-        self._sending = 0  # threads that are putting packets back right now
+        self._busy = 0  # calls to the port that closing waits for: sends and swaps of the filter
         self._ended = Shutdown(0)
         self._ending = False  # shut down or closed: whoever waits must look why
         self._closed = False
@@ -197,7 +198,7 @@ class LiveChannel:
                 self._sent += sent
                 self._verdict_drops += dropped
                 self._send_errors += count - dropped - sent
-                self._sending -= 1
+                self._busy -= 1
                 self._state.notify_all()
         return sent
 
@@ -224,7 +225,7 @@ class LiveChannel:
                 chosen = packets.gather(rows)
             claimed = headers_of(chosen), chosen.records(), rows, dropped
             packets.release()
-            self._sending += 1
+            self._busy += 1
             return claimed
 
     # ---- ends ----------------------------------------------------------------
@@ -248,9 +249,9 @@ class LiveChannel:
                 return
             self._port.stop()
             self._closed = self._ending = True
-            # Sends are short. If one was torn between its two ends by an exception
+            # Calls are short. If one was torn between its two ends by an exception
             # from a signal, its count stays up, and there is nothing to wait for.
-            self._state.wait_for(lambda: self._sending == 0, timeout=_SEND_SECONDS)
+            self._state.wait_for(lambda: self._busy == 0, timeout=_CALL_SECONDS)
         self._doorbell.ring()  # whoever waits leaves, and lets go of the lock
         with self._receiving:
             try:
@@ -277,12 +278,19 @@ class LiveChannel:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
-            program = filter.program.to_bytes()
-            if self._assembly is None:
-                self._port.set_program(program, filter.text)
-            else:
-                self._port.set_program(program, filter.text, fragment_kinds(filter))
-                self._assembly.set_filter(filter)
+            self._busy += 1
+        program = filter.program.to_bytes()
+        try:  # for as long as a kernel may take to verify a program, sends go on
+            with self._swapping:
+                if self._assembly is None:
+                    self._port.set_program(program, filter.text)
+                else:
+                    self._port.set_program(program, filter.text, fragment_kinds(filter))
+                    self._assembly.set_filter(filter)
+        finally:
+            with self._state:
+                self._busy -= 1
+                self._state.notify_all()
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)
