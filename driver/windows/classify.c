@@ -9,6 +9,7 @@
 
 #include "../core/atomic.h"
 #include "../core/protocol.h"
+#include "../core/reach.h"
 #include "clock.h"
 #include "handle.h"
 #include "inject.h"
@@ -61,9 +62,20 @@ const GUID *fd_point_layer(ULONG point)
     return points[point].layer;
 }
 
-BOOLEAN fd_point_is_of(ULONG point, ULONG layer)
+ULONG fd_points_of(const struct fd_program *program)
 {
-    return points[point].handle_layer == layer;
+    ULONG set = 0;
+
+    for (ULONG point = 0; point < FD_POINT_COUNT; point++) {
+        ULONG flags = points[point].flags;
+        ULONG known = FD_FLAG_OUTBOUND | FD_FLAG_IPV6;
+        if ((flags & FD_FLAG_OUTBOUND) == 0)
+            known |= FD_FLAG_LOOPBACK; /* seen on its way out alone */
+        if (points[point].handle_layer == program->layer &&
+            fd_program_may_match(program, known, flags))
+            set |= 1u << point;
+    }
+    return set;
 }
 
 /* One call of the filter engine for one handle. */

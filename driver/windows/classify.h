@@ -4,6 +4,7 @@
 #ifndef FD_WINDOWS_CLASSIFY_H
 #define FD_WINDOWS_CLASSIFY_H
 
+#include "../core/program.h"
 #include "nt.h"
 
 enum fd_point {
@@ -18,8 +19,8 @@ enum fd_point {
 
 const GUID *fd_point_layer(ULONG point);
 
-/* Whether a handle of this enum fd_layer stands there. */
-BOOLEAN fd_point_is_of(ULONG point, ULONG layer);
+/* The points, as a set, at which a program could match anything. */
+ULONG fd_points_of(const struct fd_program *program);
 
 FWPS_CALLOUT_CLASSIFY_FN1 fd_classify_function(ULONG point);
 

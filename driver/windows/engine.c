@@ -90,7 +90,13 @@ static NTSTATUS add_callout(HANDLE session, ULONG point)
     return FwpmCalloutAdd0(session, &callout, NULL, NULL);
 }
 
-static NTSTATUS add_shared(HANDLE session, const struct fd_handle *handle)
+/* What a transaction adds: for all handles, or for one at these points. */
+struct addition {
+    const struct fd_handle *handle;
+    ULONG points;
+};
+
+static NTSTATUS add_shared(HANDLE session, const struct addition *what)
 {
     FWPM_SUBLAYER0 sublayer = {
         .subLayerKey = sublayer_key,
@@ -98,7 +104,7 @@ static NTSTATUS add_shared(HANDLE session, const struct fd_handle *handle)
         .weight = 0xffff,
     };
 
-    UNREFERENCED_PARAMETER(handle);
+    UNREFERENCED_PARAMETER(what);
     NTSTATUS status = FwpmSubLayerAdd0(session, &sublayer, NULL);
     for (ULONG point = 0; NT_SUCCESS(status) && point < FD_POINT_COUNT; point++)
         status = add_callout(session, point);
@@ -120,28 +126,29 @@ static NTSTATUS add_filter(HANDLE session, const struct fd_handle *handle, ULONG
     return FwpmFilterAdd0(session, &filter, NULL, NULL);
 }
 
-static NTSTATUS add_filters(HANDLE session, const struct fd_handle *handle)
+static NTSTATUS add_filters(HANDLE session, const struct addition *what)
 {
     NTSTATUS status = STATUS_SUCCESS;
 
     for (ULONG point = 0; NT_SUCCESS(status) && point < FD_POINT_COUNT; point++)
-        if (fd_point_is_of(point, handle->layer))
-            status = add_filter(session, handle, point);
+        if ((what->points >> point & 1) != 0)
+            status = add_filter(session, what->handle, point);
     return status;
 }
 
 /* All of what add puts there, or nothing. */
-static NTSTATUS transact(HANDLE session, NTSTATUS (*add)(HANDLE, const struct fd_handle *),
-                         const struct fd_handle *handle)
+static NTSTATUS transact(HANDLE session, NTSTATUS (*add)(HANDLE, const struct addition *),
+                         const struct addition *what)
 {
     NTSTATUS status = FwpmTransactionBegin0(session, 0);
 
     if (!NT_SUCCESS(status))
         return status;
-    status = add(session, handle);
+    status = add(session, what);
     if (NT_SUCCESS(status))
         status = FwpmTransactionCommit0(session);
-    else
+    /* Also if the commit failed: the session is to be used again. */
+    if (!NT_SUCCESS(status))
         (void)FwpmTransactionAbort0(session);
     return status;
 }
@@ -176,23 +183,36 @@ static void leave_shared(void)
     fd_mutex_give(&shared.mutex);
 }
 
-NTSTATUS fd_engine_start(struct fd_handle *handle)
+NTSTATUS fd_engine_follow(struct fd_handle *handle, const struct fd_program *program)
 {
-    HANDLE session;
+    const struct addition more = {
+        .handle = handle,
+        .points = fd_points_of(program) & ~handle->points,
+    };
 
+    if (handle->engine == NULL || more.points == 0)
+        return STATUS_SUCCESS;
+    NTSTATUS status = transact(handle->engine, add_filters, &more);
+    if (NT_SUCCESS(status))
+        handle->points |= more.points;
+    return status;
+}
+
+NTSTATUS fd_engine_start(struct fd_handle *handle, const struct fd_program *program)
+{
     NTSTATUS status = enter_shared();
+
     if (!NT_SUCCESS(status))
         return status;
-    status = open_session(&session);
-    if (NT_SUCCESS(status)) {
-        status = transact(session, add_filters, handle);
-        if (NT_SUCCESS(status)) {
-            handle->engine = session;
-            return STATUS_SUCCESS;
-        }
-        (void)FwpmEngineClose0(session);
+    status = open_session(&handle->engine);
+    if (!NT_SUCCESS(status)) {
+        leave_shared();
+        return status;
     }
-    leave_shared();
+    handle->points = 0;
+    status = fd_engine_follow(handle, program);
+    if (!NT_SUCCESS(status))
+        fd_engine_stop(handle);
     return status;
 }
 

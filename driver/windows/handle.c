@@ -170,10 +170,15 @@ release_doorbell:
     return status;
 }
 
+static const struct fd_program *current_program(const struct fd_handle *handle)
+{
+    return &handle->program[!fd_slot_idle_epoch(handle->key)];
+}
+
 NTSTATUS fd_handle_start(struct fd_handle *handle)
 {
     if (!fd_handle_has(handle, FD_WINDOWS_SEND_ONLY)) {
-        NTSTATUS status = fd_engine_start(handle);
+        NTSTATUS status = fd_engine_start(handle, current_program(handle));
         if (!NT_SUCCESS(status))
             return status;
     }
@@ -181,7 +186,7 @@ NTSTATUS fd_handle_start(struct fd_handle *handle)
     return STATUS_SUCCESS;
 }
 
-void fd_handle_set_program(struct fd_handle *handle, const struct fd_program *program)
+static void swap_program(struct fd_handle *handle, const struct fd_program *program)
 {
     ULONG idle = fd_slot_idle_epoch(handle->key);
     SIZE_T size =
@@ -189,6 +194,18 @@ void fd_handle_set_program(struct fd_handle *handle, const struct fd_program *pr
 
     RtlCopyMemory(&handle->program[idle], program, size);
     fd_slot_swap(handle->key);
+}
+
+/* First the filters, so that the new program misses nothing; until it is in
+ * place, what comes by them is judged by the old one, which matches nothing of
+ * it. */
+NTSTATUS fd_handle_set_program(struct fd_handle *handle, const struct fd_program *program)
+{
+    NTSTATUS status = fd_engine_follow(handle, program);
+
+    if (NT_SUCCESS(status))
+        swap_program(handle, program);
+    return status;
 }
 
 void fd_handle_set_policy(struct fd_handle *handle, const struct fd_policy *policy)
@@ -211,7 +228,7 @@ void fd_handle_shutdown(struct fd_handle *handle, ULONG how)
         return;
     /* The same program in the other epoch: when the swap is done, everybody who
      * came in before the flag was up has left. */
-    fd_handle_set_program(handle, &handle->program[!fd_slot_idle_epoch(handle->key)]);
+    swap_program(handle, current_program(handle));
     ring_doorbell(handle);
 }
 

@@ -52,6 +52,7 @@ struct fd_handle {
     struct fd_send send;
     PKEVENT doorbell;
     HANDLE engine; /* session of the filter engine */
+    ULONG points;  /* where its filters stand: a set of enum fd_point */
     struct fd_way_back way_back;
 };
 
@@ -66,7 +67,7 @@ NTSTATUS fd_handle_open(struct fd_handle *handle, const struct fd_windows_open *
 NTSTATUS fd_handle_register(struct fd_handle *handle, const struct fd_windows_register *request,
                             const struct fd_windows_queue *places);
 NTSTATUS fd_handle_start(struct fd_handle *handle);
-void fd_handle_set_program(struct fd_handle *handle, const struct fd_program *program);
+NTSTATUS fd_handle_set_program(struct fd_handle *handle, const struct fd_program *program);
 void fd_handle_set_policy(struct fd_handle *handle, const struct fd_policy *policy);
 void fd_handle_shutdown(struct fd_handle *handle, ULONG how);
 

@@ -58,7 +58,7 @@
  *   QUOTA_EXCEEDED           REGISTER: more than FD_WINDOWS_LOCKED_MAX bytes
  *   INVALID_USER_BUFFER      REGISTER: a region is not writable memory
  *   INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED   REGISTER: the event
- *   FWP_E_...                STARTUP: what the filter engine said, as it came
+ *   FWP_E_...                STARTUP, SET_FILTER: what the filter engine said, as it came
  *   PIPE_DISCONNECTED        FLUSH after SHUTDOWN of sending
  *   ACCESS_DENIED            FLUSH on a handle that is opened with RECV_ONLY
  */

@@ -254,8 +254,7 @@ static NTSTATUS set_filter(struct call *call)
         return status;
     if (program->layer != call->handle->layer)
         return STATUS_INVALID_IMAGE_FORMAT;
-    fd_handle_set_program(call->handle, program);
-    return STATUS_SUCCESS;
+    return fd_handle_set_program(call->handle, program);
 }
 
 static NTSTATUS take_parameter(const struct call *call, struct fd_windows_parameter *request)
