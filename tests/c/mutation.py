@@ -152,20 +152,24 @@ def compiler() -> str:
     raise SystemExit("no C compiler: install clang or gcc, or set CC")
 
 
+def replace_once(path: Path, check: str, without: str) -> None:
+    """Takes the check out of a file, where it must stand exactly once."""
+    text = path.read_text()
+    # A formatter may have broken the line elsewhere.
+    pattern = r"\s+".join(re.escape(word) for word in check.split())
+    if len(re.findall(pattern, text)) != 1:
+        raise SystemExit(
+            f"{path.name}: {check!r} stands there {len(re.findall(pattern, text))}"
+            " times, not once: bring MUTANTS up to date"
+        )
+    path.write_text(re.sub(pattern, lambda _: without, text))
+
+
 def make_mutant(mutant: Mutant, folder: Path) -> None:
     """Writes driver/ with this one check gone to folder."""
     shutil.copytree(ROOT / "driver" / "abi", folder / "abi")
     shutil.copytree(ROOT / "driver" / "core", folder / "core")
-    path = folder / "core" / mutant.file
-    text = path.read_text()
-    # A formatter may have broken the line elsewhere.
-    check = r"\s+".join(re.escape(word) for word in mutant.check.split())
-    if len(re.findall(check, text)) != 1:
-        raise SystemExit(
-            f"{mutant.file}: {mutant.check!r} stands there {len(re.findall(check, text))}"
-            " times, not once: bring MUTANTS up to date"
-        )
-    path.write_text(re.sub(check, lambda _: mutant.without, text))
+    replace_once(folder / "core" / mutant.file, mutant.check, mutant.without)
     for source in sorted((folder / "core").glob("*.c")):
         compiled = subprocess.run(
             [compiler(), *COMPILE, str(source)], check=False, capture_output=True, text=True
@@ -176,14 +180,11 @@ def make_mutant(mutant: Mutant, folder: Path) -> None:
             )
 
 
-def passes(command: list[str], core: Path | None, artifacts: Path) -> bool:
-    environment = dict(os.environ, CORE_ONLY="1", ARTIFACTS=str(artifacts))
-    if core is not None:
-        environment["CORE"] = str(core)
+def passes(command: list[str], **environment: str) -> bool:
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment,
+        env=dict(os.environ, **environment),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -205,18 +206,19 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as scratch:
         for name in sorted({m.tests for m in mutants}):
-            if not passes(["tests/c/run.sh", name], None, Path(scratch)):
+            if not passes(["tests/c/run.sh", name]):
                 raise SystemExit(f"{name} fails already without a mutation")
         alive = 0
         for number, mutant in enumerate(mutants):
             folder = Path(scratch) / str(number)
             make_mutant(mutant, folder)
-            noticed = not passes(["tests/c/run.sh", mutant.tests], folder / "core", folder)
+            core = str(folder / "core")
+            noticed = not passes(["tests/c/run.sh", mutant.tests], CORE=core)
             alive += not noticed
             line = f"{'noticed' if noticed else 'LIVES  '} by {mutant.tests}"
             if options.fuzz:
                 fuzz = ["tests/fuzz/run.sh", str(options.fuzz), mutant.fuzz]
-                crashed = not passes(fuzz, folder / "core", folder)
+                crashed = not passes(fuzz, CORE=core, CORE_ONLY="1", ARTIFACTS=str(folder))
                 line += f", {'noticed' if crashed else 'missed'} by fuzz_{mutant.fuzz}"
             print(f"{line}: {mutant.file}: {' '.join(mutant.check.split())}", flush=True)
     print(f"{len(mutants) - alive} of {len(mutants)} mutants noticed")

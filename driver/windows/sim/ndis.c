@@ -196,6 +196,24 @@ uint8_t *sim_buffer_copy(const NET_BUFFER *buffer)
     return copy;
 }
 
+static unsigned calls_left;
+static void (*interruption)(void);
+
+void sim_interrupt(unsigned n, void (*other)(void))
+{
+    calls_left = n;
+    interruption = other;
+}
+
+static void interrupt(void)
+{
+    if (interruption == NULL || --calls_left != 0)
+        return;
+    void (*other)(void) = interruption;
+    interruption = NULL;
+    other();
+}
+
 PVOID NdisGetDataBuffer(PNET_BUFFER buffer, ULONG length, PVOID storage, UINT multiple, UINT offset)
 {
     SIM_IRQL_AT_MOST(DISPATCH_LEVEL);
@@ -203,6 +221,7 @@ PVOID NdisGetDataBuffer(PNET_BUFFER buffer, ULONG length, PVOID storage, UINT mu
                 "NdisGetDataBuffer: alignment %u, offset %u", multiple, offset);
     if (length == 0 || length > buffer->DataLength)
         return NULL;
+    interrupt();
     if (sim_fails(__func__)) /* an MDL that cannot be mapped */
         return NULL;
     const MDL *mdl = buffer->CurrentMdl;

@@ -81,6 +81,12 @@ unsigned sim_injections_waiting(void);
  * injections are SIM_INLINE. */
 void sim_completion_stop(void);
 
+/* ---- in between --------------------------------------------------------------- */
+
+/* Called once, from inside the n-th NdisGetDataBuffer from now: what another
+ * processor might do at just that moment. */
+void sim_interrupt(unsigned n, void (*other)(void));
+
 /* ---- other programs' callouts ---------------------------------------------------- */
 
 /* A filter of somebody else in a sublayer of this weight, that permits, blocks

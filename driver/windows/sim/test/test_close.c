@@ -237,6 +237,25 @@ static void a_filter_that_is_called_late_finds_nobody(void)
     world_end();
 }
 
+/* The same slot has a new handle by then, which is not meant. */
+static void a_late_filter_is_not_taken_for_one_of_the_next_handle(void)
+{
+    struct user_handle next;
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    PEPROCESS heir = sim_process_create();
+    sim_handle_duplicate(handle.file, heir);
+    world_process_dies();
+    sim_process_enter(heir);
+    CHECK_EQ(handle_create(&next, &(struct options){0}), STATUS_SUCCESS);
+    CHECK_EQ(handle_configure(&next), STATUS_SUCCESS);
+    numbered(&packet, 0, 100, 1);
+    CHECK(sim_packet(&(struct sim_traffic){.way = SIM_OUTBOUND}, packet.bytes, packet.length));
+    CHECK_EQ(stats(&next).queues.seen, 0);
+    sim_process_exit(heir);
+    world_end();
+}
+
 int main(void)
 {
     packets_that_nobody_took_go_back();
@@ -252,5 +271,6 @@ int main(void)
     a_spoilt_ring_gives_back_what_is_sound();
     a_packet_that_cannot_go_back_is_counted_where_it_can_be();
     a_filter_that_is_called_late_finds_nobody();
+    a_late_filter_is_not_taken_for_one_of_the_next_handle();
     return check_result();
 }

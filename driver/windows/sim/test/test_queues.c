@@ -143,6 +143,41 @@ static void many_rounds_of_a_small_ring_keep_every_byte(void)
     world_end();
 }
 
+/* ---- order ------------------------------------------------------------------------- */
+
+static uint32_t visible_inside;
+
+static void another_processor_captures(void)
+{
+    numbered(&packet, 0, 64, 50);
+    CHECK(!sim_packet(&outbound, packet.bytes, packet.length));
+    visible_inside = fd_consumer_waiting(&handle.receive[0].consumer);
+}
+
+/* One processor has reserved a place and not said that it is filled; another
+ * reserves the next, fills it and publishes. Nobody may see it yet. */
+static void a_place_is_not_shown_before_those_in_front_of_it(void)
+{
+    struct packet two[2];
+    struct taken taken[4];
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    numbered(&two[0], 0, 64, 10);
+    numbered(&two[1], 0, 64, 11);
+    struct sim_bytes bytes[2] = {{two[0].bytes, 64}, {two[1].bytes, 64}};
+    visible_inside = 77;
+    sim_interrupt(2, another_processor_captures); /* when the second packet is looked at */
+    CHECK(!sim_packets(&outbound, bytes, 2, 2));
+    CHECK_EQ(visible_inside, 0);
+    CHECK_EQ(take(&handle, 0, taken, 4), 3);
+    CHECK_EQ(number_of(taken[0].record.packet, 0), 10);
+    CHECK_EQ(number_of(taken[1].record.packet, 0), 50);
+    CHECK_EQ(number_of(taken[2].record.packet, 0), 11);
+    check_conserved(&handle);
+    handle_close(&handle);
+    world_end();
+}
+
 /* ---- doorbell ------------------------------------------------------------------------ */
 
 static void the_doorbell_rings_once_and_only_for_a_sleeper(void)
@@ -218,6 +253,7 @@ int main(void)
     the_drivers_policy_is_not_the_headers();
     a_ring_that_lies_is_dead_and_takes_nothing_with_it();
     many_rounds_of_a_small_ring_keep_every_byte();
+    a_place_is_not_shown_before_those_in_front_of_it();
     the_doorbell_rings_once_and_only_for_a_sleeper();
     a_whole_list_rings_once();
     what_is_not_queued_does_not_ring();
