@@ -137,10 +137,13 @@ static void look_at_list(struct capture *capture, NET_BUFFER_LIST *list)
 
 /* ---- one packet ---------------------------------------------------------------- */
 
+/* Further back than its memory goes, NDIS would put a new MDL in front, in which
+ * there is no header. */
 static BOOLEAN begin_at_header(const struct capture *capture, PNET_BUFFER buffer)
 {
     return capture->retreat == 0 ||
-           NdisRetreatNetBufferDataStart(buffer, capture->retreat, 0, NULL) == 0;
+           (NET_BUFFER_DATA_OFFSET(buffer) >= capture->retreat &&
+            NdisRetreatNetBufferDataStart(buffer, capture->retreat, 0, NULL) == 0);
 }
 
 static void begin_as_before(const struct capture *capture, PNET_BUFFER buffer)

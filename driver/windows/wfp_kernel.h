@@ -214,6 +214,7 @@ struct _NET_BUFFER_LIST {
 #define NET_BUFFER_LIST_STATUS(list) ((list)->Status)
 #define NET_BUFFER_NEXT_NB(buffer) ((buffer)->Next)
 #define NET_BUFFER_DATA_LENGTH(buffer) ((buffer)->DataLength)
+#define NET_BUFFER_DATA_OFFSET(buffer) ((buffer)->DataOffset)
 
 typedef struct _NDIS_TCP_IP_CHECKSUM_NET_BUFFER_LIST_INFO {
     union {

@@ -270,6 +270,8 @@ void NdisAdvanceNetBufferDataStart(PNET_BUFFER buffer, ULONG delta, BOOLEAN free
                 buffer->DataLength, delta);
     buffer->DataLength -= delta;
     place(buffer, first, buffer->DataOffset + delta);
+    SIM_REQUIRE(!free_mdl || first->Size == -1 || buffer->DataOffset < first->ByteCount,
+                "an MDL of the stack's is freed");
     if (first->Size == -1) { /* what the retreat allocated */
         SIM_REQUIRE(free_mdl, "the MDL that a retreat allocated leaks");
         place(buffer, first->Next, buffer->DataOffset - first->ByteCount);

@@ -19,11 +19,26 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct block *buckets[BUCKETS];
 static long blocks;
 
+#ifndef FD_SIM_MEASURE
 static struct block **bucket_of(const void *address)
 {
     return &buckets[((uintptr_t)address >> 4) % BUCKETS];
 }
+#endif
 
+#ifdef FD_SIM_MEASURE
+static PVOID allocate(size_t size, ULONG tag, size_t alignment)
+{
+    (void)tag;
+    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+static void release(PVOID address, ULONG tag)
+{
+    (void)tag;
+    free(address);
+}
+#else
 static PVOID allocate(size_t size, ULONG tag, size_t alignment)
 {
     SIM_REQUIRE(size != 0 && tag != 0, "pool: %zu bytes with tag 0x%x", size, tag);
@@ -40,6 +55,26 @@ static PVOID allocate(size_t size, ULONG tag, size_t alignment)
     pthread_mutex_unlock(&mutex);
     return address;
 }
+
+static void release(PVOID address, ULONG tag)
+{
+    pthread_mutex_lock(&mutex);
+    struct block **at = bucket_of(address);
+    while (*at != NULL && (*at)->address != address)
+        at = &(*at)->next;
+    struct block *block = *at;
+    SIM_REQUIRE(block != NULL, "pool: %p is freed twice, or is none", address);
+    SIM_REQUIRE(block->tag == tag, "pool: freed with tag 0x%x, allocated with 0x%x", tag,
+                block->tag);
+    *at = block->next;
+    blocks--;
+    pthread_mutex_unlock(&mutex);
+    memset(address, SIM_POISON, block->size);
+    free(block);
+    free(address);
+}
+
+#endif
 
 PVOID ExAllocatePoolWithTag(POOL_TYPE type, SIZE_T size, ULONG tag)
 {
@@ -67,20 +102,7 @@ PVOID ExAllocatePool2(POOL_FLAGS flags, SIZE_T size, ULONG tag)
 void ExFreePoolWithTag(PVOID address, ULONG tag)
 {
     SIM_IRQL_AT_MOST(DISPATCH_LEVEL);
-    pthread_mutex_lock(&mutex);
-    struct block **at = bucket_of(address);
-    while (*at != NULL && (*at)->address != address)
-        at = &(*at)->next;
-    struct block *block = *at;
-    SIM_REQUIRE(block != NULL, "pool: %p is freed twice, or is none", address);
-    SIM_REQUIRE(block->tag == tag, "pool: freed with tag 0x%x, allocated with 0x%x", tag,
-                block->tag);
-    *at = block->next;
-    blocks--;
-    pthread_mutex_unlock(&mutex);
-    memset(address, SIM_POISON, block->size);
-    free(block);
-    free(address);
+    release(address, tag);
 }
 
 long sim_pool_blocks(void)

@@ -314,6 +314,21 @@ static void without_a_header_size_the_least_is_taken(void)
     world_end();
 }
 
+/* Shorter than an IP header: there is nothing to go back to. */
+static void what_does_not_reach_back_to_a_header_is_dropped_and_counted(void)
+{
+    struct sim_traffic how = inbound;
+    how.no_header_size = 1;
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    numbered(&packet, 0, 100, 5);
+    CHECK(!sim_packet(&how, packet.bytes, 12));
+    CHECK_EQ(stats(&handle).queues.dropped[FD_DROP_UNREADABLE], 1);
+    check_conserved(&handle);
+    handle_close(&handle);
+    world_end();
+}
+
 static void ip_options_and_extension_headers_come_along(void)
 {
     world_begin();
@@ -405,6 +420,7 @@ int main(void)
     every_cut_of_a_packet_is_survived();
     a_packet_longer_than_any_record_is_dropped_and_counted();
     without_a_header_size_the_least_is_taken();
+    what_does_not_reach_back_to_a_header_is_dropped_and_counted();
     ip_options_and_extension_headers_come_along();
     timestamps_are_unix_time_and_do_not_go_back();
     a_packet_that_somebody_has_blocked_is_not_ours();

@@ -237,6 +237,22 @@ static void partial_checksums_are_completed(void)
     world_end();
 }
 
+static void an_empty_ip_checksum_is_computed(void)
+{
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    numbered(&packet, 0, 100, 1);
+    struct packet empty = packet;
+    put_be16(empty.bytes + 10, 0);
+    CHECK_EQ(send_one(&handle, empty.bytes, empty.length, FD_FLAG_OUTBOUND), STATUS_SUCCESS);
+    CHECK(is_the_packet(sim_arrival(0)));
+    put_be16(empty.bytes + 10, 0x1234); /* wrong, but not for us to say */
+    CHECK_EQ(send_one(&handle, empty.bytes, empty.length, FD_FLAG_OUTBOUND), STATUS_SUCCESS);
+    CHECK(memcmp(sim_arrival(1)->bytes, empty.bytes, empty.length) == 0);
+    handle_close(&handle);
+    world_end();
+}
+
 static void the_receiver_is_told_of_valid_checksums(void)
 {
     world_begin();
@@ -458,6 +474,7 @@ int main(void)
     the_stacks_error_is_counted();
     so_many_bytes_in_the_stack_and_no_more();
     partial_checksums_are_completed();
+    an_empty_ip_checksum_is_computed();
     the_receiver_is_told_of_valid_checksums();
     the_higher_priority_comes_first();
     of_equal_priorities_the_earlier_comes_first();
