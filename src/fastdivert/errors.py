@@ -97,7 +97,8 @@ class SendError(FastDivertError, OSError):
 
     Attributes:
         faults: a structured array of fields ``row`` (in what was sent) and
-            ``errno``, one element for each packet that failed.
+            ``errno``, one element for each packet that failed. (On Windows the
+            number is an NTSTATUS.)
         sent: how many were put back.
         errno: of the first.
     """

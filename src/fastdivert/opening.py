@@ -51,7 +51,8 @@ def open(
             or a Replay that several handles share), ``sink``, ``pace``,
             ``unmatched``; see Replay. linux: ``overflow`` ("drop", or "pass" to let
             go by what finds no room), ``busy_poll`` (seconds that ``recv`` spins
-            before it sleeps).
+            before it sleeps), ``segment`` (True: packets as they go over the wire
+            instead of super-packets).
 
     Raises:
         FilterError: the filter does not compile; nothing was opened.

@@ -19,6 +19,8 @@ cdef extern from "abi/ring.h" nogil:
         FD_DROP_MEMORY
         FD_FLAG_FRAGMENT
         FD_FLAG_SNIFFED
+        FD_FLAG_GSO_TCP
+        FD_FLAG_GSO_UDP
     const uint64_t FD_BYTES_MIN
     const uint64_t FD_BYTES_MAX
     struct fd_descriptor:
@@ -228,6 +230,10 @@ cdef extern from "reassembly.h" nogil:
     void fd_datagram_copy(const fd_datagram *datagram, fd_descriptor *descriptors,
                           fd_record *records, uint8_t *bytes)
     void fd_datagram_free(fd_datagram *datagram)
+
+cdef extern from "segment.h" nogil:
+    uint64_t fd_segments_measure(const fd_rows *rows, uint64_t *bytes)
+    void fd_segments_write(const fd_rows *rows, const fd_rows *out, uint8_t *bytes)
 
 cdef extern from "produce.h" nogil:
     struct fd_produce_options:

@@ -237,6 +237,46 @@ cdef class Packets:
                 part.leave()
         return out
 
+    def segments(self):
+        """The rows with wire-size packets in place of super-packets, or self if there are none.
+
+        What is not cut shares its bytes: self is not to be used any more.
+        """
+        cdef uint32_t supers = 0
+        cdef uint32_t row
+        cdef uint64_t count, total
+        cdef fd_rows rows
+        cdef Arena private, arena
+        cdef Packets out
+        self.enter()
+        try:
+            for row in range(self.rows.count):
+                supers += (self.rows.descriptors[row].flags & (FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP)) != 0
+            if supers == 0:
+                return self
+            # A copy: in the ring they could change between measuring and cutting.
+            private = Arena(self.rows.count * <Py_ssize_t>sizeof(fd_descriptor), False)
+            memcpy(private.data, self.rows.descriptors, private.size)
+            self.parse_rows()
+            rows = self.rows
+            rows.descriptors = <fd_descriptor *>private.data
+            with nogil:
+                count = fd_segments_measure(&rows, &total)
+            if count > 0x7fffffff or total > 0x7fffffff:
+                raise ValueError(f"{count} segments of {total} bytes are more than a batch holds")
+            arena = Arena(<Py_ssize_t>total, False)
+            out = Packets.__new__(Packets)
+            out.memory = Memory(arena)
+            out.memory.owners.extend(self.memory.owners)
+            out.allocate(<uint32_t>count, self.rows.layer)
+            out.own_descriptors()
+            with nogil:
+                fd_segments_write(&rows, &out.rows, arena.data)
+            out.parsed_version = out.memory.version
+        finally:
+            self.leave()
+        return out
+
     # ---- lifetime --------------------------------------------------------
 
     cdef int enter(self) except -1:

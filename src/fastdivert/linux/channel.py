@@ -22,6 +22,7 @@ def open_channel(
     *,
     overflow: str = "drop",
     busy_poll: float = 0.0,
+    segment: bool = False,
 ) -> LiveChannel:
     """Captures from now on. Raises DriverError; ValueError for a bad option."""
     if overflow not in ("drop", "pass"):
@@ -50,6 +51,7 @@ def open_channel(
         params,
         sniffs=bool(flags & Flag.SNIFF),
         busy_poll=busy_poll,
+        segments=segment,
         assembly=Assembly(filter, gives_up=overflow == "pass") if assembles else None,
     )
     if assembles and flags & Flag.DROP:

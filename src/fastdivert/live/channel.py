@@ -50,6 +50,7 @@ class LiveChannel:
         params: those that the port was opened with.
         sniffs: the packets are copies, so that closing has nothing to give back.
         assembly: makes whole packets of fragments, where the system does not.
+        segments: cut super-packets into those that go over the wire.
         busy_poll: seconds that ``recv`` spins before it sleeps.
     """
 
@@ -62,6 +63,7 @@ class LiveChannel:
         sniffs: bool,
         busy_poll: float = 0.0,
         assembly: Assembly | None = None,
+        segments: bool = False,
     ) -> None:
         self._port = port
         self._doorbell = doorbell
@@ -70,6 +72,10 @@ class LiveChannel:
         self._sniffs = sniffs
         self._busy_poll = busy_poll
         self._assembly = assembly
+        self._segments = segments
+        self._left: Packets | None = None  # segments over a batch's size, from _left_at on
+        self._left_at = 0
+        self._more = 0  # packets that segments are more than records
         self._queues = Queues(port.queues)
         self._receiving = threading.Lock()  # one thread takes and waits at a time
         self._swapping = threading.Lock()  # one filter is put in place at a time
@@ -126,6 +132,9 @@ class LiveChannel:
 
     def _take(self, most: int) -> Packets | None:
         """Up to most packets of all queues, in the order of their timestamps."""
+        if self._left is not None:
+            with self._books:
+                return self._next_left(self._left, most)
         now = self._port.now()
         oldest = now - self._params.time * 1_000_000
         while True:
@@ -136,11 +145,28 @@ class LiveChannel:
                     return None
                 if self._assembly is not None:
                     packets, unwanted = self._assembly.feed(packets, now)
+                if packets is not None and self._segments:
+                    packets = self._cut(packets, most)
             if unwanted is not None and not self._sniffs:
                 self._return(unwanted)
             if packets is not None:
                 self._queue_wait = max(0, now - packets.timestamp)
                 return packets
+
+    def _cut(self, packets: Packets, most: int) -> Packets:
+        """Packets of the size that goes over the wire; what is over most is left for later."""
+        segments = packets.segments()
+        self._more += len(segments) - len(packets)
+        if len(segments) <= most:
+            return segments
+        self._left_at = 0
+        return self._next_left(segments, most)
+
+    def _next_left(self, segments: Packets, most: int) -> Packets:
+        end = min(self._left_at + most, len(segments))
+        rows = np.arange(self._left_at, end, dtype=np.uint32)
+        self._left, self._left_at = (segments if end < len(segments) else None), end
+        return segments.gather(rows)
 
     def _return(self, packets: Packets) -> None:
         """They go on as if they had never been taken."""
@@ -314,7 +340,9 @@ class LiveChannel:
         with self._books:
             produced = self._port.stats()
             consumed = [ring.counters() for ring in self._queues.rings]
-            waiting, held = self._queues.waiting, self._queues.held
+            left = 0 if self._left is None else len(self._left) - self._left_at
+            waiting, held = self._queues.waiting + left, self._queues.held
+            more = self._more
             pieces = NO_FRAGMENTS
             if self._assembly is not None:
                 pieces = self._assembly.stats(self._port.now())
@@ -326,12 +354,12 @@ class LiveChannel:
         dropped["fragment_invalid"] = pieces["invalid"]
         lost = pieces["timed_out"] + pieces["crowded_out"] + pieces["invalid"]
         # A packet counts once; a fragment for itself while it waits, and if it is lost.
-        made = pieces["whole"] - pieces["unwanted"] - pieces["fragments"]
+        made = pieces["whole"] - pieces["unwanted"] - pieces["fragments"] + more
         taken = sum(each["delivered"] for each in consumed)
         return {
             **produced,
             "matched": produced["matched"] + made + pieces["held"] + lost,
-            "delivered": taken + made - self._discarded,
+            "delivered": taken + made - left - self._discarded,
             "waiting": waiting + pieces["held"],
             "held": held,
             "dropped": dropped,

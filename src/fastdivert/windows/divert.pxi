@@ -209,8 +209,11 @@ cdef class Divert:
         """The clock of the descriptors' timestamps: ns since the epoch."""
         return fd_port_now(self.port)
 
-    def set_program(self, program, str text=""):
-        """Swaps the filter: each packet is judged by the old one or the new one."""
+    def set_program(self, program, str text="", uint32_t fragments=0):
+        """Swaps the filter: each packet is judged by the old one or the new one.
+
+        fragments means nothing here: Windows shows whole packets by itself.
+        """
         cdef Program checked = Program(program)
         cdef fd_port *port = self.opened()
         cdef fd_failure failure
@@ -226,12 +229,13 @@ cdef class Divert:
         if fd_port_set_policy(self.opened(), length, time, size, &failure) != 0:
             raise_failure(&failure)
 
-    def inject(self, headers, records, faults):
+    def inject(self, headers, records, faults, bint untouched=False):
         """Puts packets back; returns how many the driver took.
 
         headers are struct fd_descriptor, records the struct fd_record of the
         same rows (as _core keeps them: their pointers are trusted), faults
-        gets an NTSTATUS for every row (int32; 0 is success).
+        gets an NTSTATUS for every row (int32; 0 is success). untouched (nobody
+        has had them) changes nothing for this driver yet.
         """
         cdef fd_port *port = self.opened()
         cdef Py_buffer descriptors, rows, results
