@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import pickle
+
 import numpy as np
 import pytest
 
@@ -291,3 +294,84 @@ def test_a_sink_gets_batches_that_it_may_edit():
 
     assert [port for ports in seen for port in ports] == [7] * 6
     assert source.match("tcp.DstPort == 7").tolist() == (source["tcp.DstPort"] == 7).tolist()
+
+
+def impostors(ttls):
+    """Packets of these TTLs that another program has sent, and the batch that holds them."""
+    batch = fd.Batch.from_packets([tcp(1, 2) for _ in ttls])
+    batch["ip.TTL"] = ttls
+    addresses = batch.addresses
+    addresses["Flags"] = int(fd.AddressFlag.IMPOSTOR)
+    batch.addresses = addresses
+    return batch
+
+
+def test_sending_an_impostor_on_costs_a_ttl():
+    sink = Sink()
+    with replay([], sink=sink) as handle:
+        batch = impostors([64, 2])
+        batch.checksums("update")
+        assert handle.send(batch) == 2
+    sent = sink.batches[0]
+    assert sent["ip.TTL"].tolist() == [63, 1]
+    assert sent.checksums("verify")["ip_right"].all()
+
+
+def test_an_impostor_without_ttl_left_is_an_error_by_index_and_stops_no_other():
+    sink = Sink()
+    with replay([], sink=sink) as handle:
+        batch = impostors([64, 1, 5, 0, 7])
+        batch.drop([2])
+        with pytest.raises(
+            fd.SendError, match=r"2 packets were not sent \(2 were\): packet 1"
+        ) as e:
+            handle.send(batch)
+        assert batch.released
+        assert e.value.faults.dtype == fd.FAULT_DTYPE
+        assert e.value.faults["row"].tolist() == [1, 3]
+        assert e.value.faults["errno"].tolist() == [errno.EHOSTUNREACH] * 2
+        assert (e.value.sent, e.value.errno) == (2, errno.EHOSTUNREACH)
+        stats = handle.stats()
+    assert sink.batches[0]["ip.TTL"].tolist() == [63, 6]
+    assert (stats["sent"], stats["send_errors"], stats["verdict_dropped"]) == (2, 2, 1)
+
+
+def test_faults_are_returned_if_an_array_is_given_for_them():
+    with replay([]) as handle:
+        faults = np.full(3, 99, np.int32)
+        assert handle.send(impostors([64, 1, 5]), faults=faults) == 2
+        assert faults.tolist() == [0, errno.EHOSTUNREACH, 0]
+        assert handle.send([tcp(), tcp(), tcp()], faults=faults) == 3
+        assert faults.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "faults", [np.zeros(2, np.int32), np.zeros(3, np.int64), np.zeros(6, np.int32)[::2]]
+)
+def test_an_array_for_faults_must_fit(faults):
+    with replay([]) as handle, pytest.raises(ValueError, match="int32 of"):
+        handle.send([tcp(), tcp(), tcp()], faults=faults)
+
+
+def test_a_send_error_survives_pickling():
+    faults = np.array([(3, errno.EMSGSIZE)], fd.FAULT_DTYPE)
+    again = pickle.loads(pickle.dumps(fd.SendError(faults, 7)))
+    assert (str(again), again.sent, again.errno) == (
+        str(fd.SendError(faults, 7)),
+        7,
+        errno.EMSGSIZE,
+    )
+    assert again.faults.tolist() == faults.tolist()
+
+
+def test_what_a_higher_handle_put_back_costs_the_lower_none():
+    sink = Sink()
+    source = numbered(3)
+    source["ip.TTL"] = [1, 2, 3]
+    host = fd.Replay(source, sink=sink)
+    with replay(host, priority=1) as high, replay(host) as low:
+        high.send(high.recv())
+        batch = low.recv()
+        assert batch["impostor"].all()
+        assert low.send(batch) == 3
+    assert sink.batches[0]["ip.TTL"].tolist() == [1, 2, 3]
