@@ -67,6 +67,12 @@ static inline uint32_t fd_be32(const uint8_t *bytes)
     return fd_network32(fd_host32(bytes));
 }
 
+static inline void fd_put_be16(uint8_t *bytes, uint32_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
 static inline uint32_t fd_le32(const uint8_t *bytes)
 {
     uint32_t value = fd_host32(bytes);

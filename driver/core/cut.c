@@ -9,12 +9,6 @@ enum { IPV4_ID = 4, IPV4_FRAGMENT = 6, IPV6_NEXT_HEADER = 6 };
 enum { IPV4_MORE = 0x2000, IPV4_OFFSET = 0x1fff, IPV4_DONT = 0x4000 };
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_COPIED = 0x80 };
 
-static void put16(uint8_t *to, uint32_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
 static void copy(uint8_t *to, const uint8_t *from, uint32_t length)
 {
     while (length-- != 0)
@@ -102,11 +96,11 @@ static uint32_t write_ipv4(const struct fd_cut *cut, uint8_t *header, uint32_t l
     copy(header, cut->packet, cut->header_length);
     if (cut->at != cut->header_length)
         clear_options(header, cut->header_length);
-    put16(header + 2, cut->header_length + length);
-    put16(header + IPV4_ID, cut->identification);
-    put16(header + IPV4_FRAGMENT,
-          (fd_be16(header + IPV4_FRAGMENT) & IPV4_DONT) | (more ? IPV4_MORE : 0u) | offset);
-    put16(header + FD_IPV4_CHECKSUM, 0);
+    fd_put_be16(header + 2, cut->header_length + length);
+    fd_put_be16(header + IPV4_ID, cut->identification);
+    fd_put_be16(header + IPV4_FRAGMENT,
+                (fd_be16(header + IPV4_FRAGMENT) & IPV4_DONT) | (more ? IPV4_MORE : 0u) | offset);
+    fd_put_be16(header + FD_IPV4_CHECKSUM, 0);
     uint16_t checksum = (uint16_t)~fd_fold(fd_sum(header, cut->header_length));
     fd_copy(header + FD_IPV4_CHECKSUM, &checksum, sizeof(checksum));
     return cut->header_length;
@@ -120,11 +114,11 @@ static uint32_t write_ipv6(const struct fd_cut *cut, uint8_t *header, uint32_t l
     copy(header, cut->packet, cut->header_length);
     fragment[0] = header[cut->next_at];
     header[cut->next_at] = FD_PROTOCOL_FRAGMENT;
-    put16(header + 4, all - FD_IPV6_LENGTH + length);
+    fd_put_be16(header + 4, all - FD_IPV6_LENGTH + length);
     fragment[1] = 0;
-    put16(fragment + 2, (cut->at - cut->header_length) | (more ? 1u : 0u));
-    put16(fragment + 4, cut->identification >> 16);
-    put16(fragment + 6, cut->identification & 0xffff);
+    fd_put_be16(fragment + 2, (cut->at - cut->header_length) | (more ? 1u : 0u));
+    fd_put_be16(fragment + 4, cut->identification >> 16);
+    fd_put_be16(fragment + 6, cut->identification & 0xffff);
     return all;
 }
 

@@ -10,7 +10,6 @@
 #include <sys/uio.h>
 
 #include "../core/bytes.h"
-#include "../core/checksum.h"
 #include "../core/cut.h"
 
 static uint32_t mtu_of(int socket, uint32_t ifindex)
@@ -37,22 +36,6 @@ static int may_be_cut(const struct fd_descriptor *descriptor, const struct fd_re
         return (record->packet[6] & 0x40) == 0; /* "don't fragment" */
     return (headers & FD_HAS(FD_HEADER_IPV6)) != 0 && (headers & FD_HAS(FD_HEADER_TCP)) == 0 &&
            (descriptor->flags & FD_FLAG_FORWARDED) == 0;
-}
-
-/* Nobody could complete it later: no fragment has all that it covers. */
-static void complete_checksum(const struct fd_descriptor *descriptor,
-                              const struct fd_record *record)
-{
-    const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
-    uint32_t start = descriptor->csum_start;
-    uint32_t field = start + descriptor->csum_offset;
-
-    if ((descriptor->flags & partial) == 0 || field + 2 > record->captured)
-        return;
-    uint16_t sum = (uint16_t)~fd_fold(fd_sum(record->packet + start, record->captured - start));
-    if (sum == 0)
-        sum = 0xffff; /* RFC 768 */
-    fd_copy(record->packet + field, &sum, sizeof(sum));
 }
 
 static uint32_t identification_for(const struct fd_record *record)
@@ -95,7 +78,7 @@ int fd_pieces_send(int socket, const struct msghdr *whole, const struct fd_descr
                       identification_for(record)))
         return EMSGSIZE;
     memset(&offload, 0, sizeof(offload));
-    complete_checksum(descriptor, record);
+    fd_complete_checksum(descriptor, record); /* no fragment has all that it covers */
     message.msg_iov = parts;
     message.msg_iovlen = 4;
     while (fault == 0 && (header_length = fd_cut_next(&cut, header, &data_at, &length)) != 0) {

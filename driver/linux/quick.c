@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "../core/bytes.h"
-#include "../core/checksum.h"
 #include "syscall.h"
 
 /* A call costs about 6 us beside its packets, the socket 2 us for each packet:
@@ -69,21 +68,6 @@ static int is_quick(const struct fd_descriptor *descriptor, const struct fd_reco
 static uint16_t ethernet_type(const struct fd_record *record)
 {
     return fd_be16(record->packet - 2);
-}
-
-/* The sum over what a partial checksum covers, its own field included, which
- * holds the pseudo-header's. */
-static void complete_checksum(const struct fd_descriptor *descriptor,
-                              const struct fd_record *record)
-{
-    uint8_t *from = record->packet + descriptor->csum_start;
-
-    if ((descriptor->flags & PARTIAL) == 0)
-        return;
-    uint16_t sum = (uint16_t)~fd_fold(fd_sum(from, record->captured - descriptor->csum_start));
-    if (sum == 0)
-        sum = 0xffff; /* RFC 768: 0 would say that there is none */
-    fd_copy(from + descriptor->csum_offset, &sum, sizeof(sum));
 }
 
 /* ---- the two programs ----------------------------------------------------- */
@@ -201,7 +185,7 @@ static uint32_t fill_slots(const struct fd_quick *quick, struct fd_way_back *bac
         int queue = find_queue(quick->queues, record);
         if (queue < 0)
             break;
-        complete_checksum(descriptor, record);
+        fd_complete_checksum(descriptor, record);
         struct fd_slot *slot =
             fd_way_back_take(back, descriptor, fd_way_back_state(back, descriptor));
         slot->queue = (uint32_t)queue;

@@ -3,6 +3,9 @@
 
 #include <time.h>
 
+#include "../core/bytes.h"
+#include "../core/checksum.h"
+
 /* A packet that has not come by then was dropped on its way, by a full backlog
  * or another's program: nothing else would clear its slot. */
 #define LOST_AFTER 10000000
@@ -69,4 +72,18 @@ int fd_way_back_is_settled(struct fd_way_back *back)
 void fd_way_back_passed(struct fd_way_back *back)
 {
     back->unsettled = back->next;
+}
+
+void fd_complete_checksum(const struct fd_descriptor *descriptor, const struct fd_record *record)
+{
+    const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
+    uint32_t start = descriptor->csum_start;
+    uint32_t field = start + descriptor->csum_offset;
+
+    if ((descriptor->flags & partial) == 0 || field + 2 > record->captured)
+        return;
+    uint16_t sum = (uint16_t)~fd_fold(fd_sum(record->packet + start, record->captured - start));
+    if (sum == 0)
+        sum = 0xffff; /* RFC 768: 0 would say that there is none */
+    fd_copy(record->packet + field, &sum, sizeof(sum));
 }

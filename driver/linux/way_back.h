@@ -44,6 +44,10 @@ int fd_way_back_is_settled(struct fd_way_back *back);
 /* All was settled, and what was sent since then went by no queue. */
 void fd_way_back_passed(struct fd_way_back *back);
 
+/* Completes a partial checksum: its field holds the pseudo-header's sum, and what
+ * it covers is here. */
+void fd_complete_checksum(const struct fd_descriptor *descriptor, const struct fd_record *record);
+
 static inline int fd_is_inbound(const struct fd_descriptor *descriptor)
 {
     return (descriptor->flags & FD_FLAG_OUTBOUND) == 0;

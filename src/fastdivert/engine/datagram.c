@@ -12,12 +12,6 @@
 enum { IPV4_FRAGMENT = 6 };
 enum { ECN_NONE = 1 << 0, ECN_CE = 1 << 3 };
 
-static void put16(uint8_t *to, uint32_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
 uint64_t fd_held_size(const struct fd_record *record)
 {
     return sizeof(struct fd_held) + record->l2_length + (uint64_t)record->captured;
@@ -162,17 +156,17 @@ static void write_headers(const struct fd_datagram *datagram, uint8_t *packet)
     memcpy(packet, datagram->head->record.packet, head->header_length);
     if (head->key.version == 6) {
         packet[head->next_at] = head->next_header;
-        put16(packet + 4, length - FD_IPV6_LENGTH);
+        fd_put_be16(packet + 4, length - FD_IPV6_LENGTH);
         if (met_congestion)
             packet[1] |= 3 << 4;
         return;
     }
-    put16(packet + 2, length);
+    fd_put_be16(packet + 2, length);
     packet[IPV4_FRAGMENT] &= 0x40; /* "don't fragment" stays */
     packet[IPV4_FRAGMENT + 1] = 0;
     if (met_congestion)
         packet[1] |= 3;
-    put16(packet + FD_IPV4_CHECKSUM, 0);
+    fd_put_be16(packet + FD_IPV4_CHECKSUM, 0);
     uint16_t checksum = (uint16_t)~fd_fold(fd_sum(packet, head->header_length));
     fd_copy(packet + FD_IPV4_CHECKSUM, &checksum, sizeof(checksum));
 }

@@ -3,16 +3,11 @@
 
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/checksum.h"
 
 #define IP_LENGTH_MAX 65535u
 #define IPV6_HEADER 40u
-
-static void put16(uint8_t *to, uint32_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
 
 uint32_t fd_payload_size(const struct fd_rows *rows, uint32_t row, uint32_t payload_length)
 {
@@ -36,12 +31,12 @@ void fd_payload_replace(const struct fd_rows *rows, uint32_t row, const uint8_t 
     if (payload_length != 0)
         memcpy(to + parsed->payload_offset, payload, payload_length);
     if (parsed->headers & FD_HAS(FD_HEADER_IPV6))
-        put16(to + 4, size - IPV6_HEADER);
+        fd_put_be16(to + 4, size - IPV6_HEADER);
     else
-        put16(to + 2, size);
+        fd_put_be16(to + 2, size);
     /* In a first fragment the UDP length is that of the whole datagram. */
     if (parsed->headers & FD_HAS(FD_HEADER_UDP) && !(parsed->state & FD_PARSED_MORE_FRAGMENTS))
-        put16(to + parsed->l4_offset + 4, size - parsed->l4_offset);
+        fd_put_be16(to + parsed->l4_offset + 4, size - parsed->l4_offset);
     record->packet = to;
     record->captured = size;
     fd_parse(to, size, parsed);

@@ -14,12 +14,6 @@ enum { TCP_FIN_PSH = 0x09, TCP_CWR = 0x80 };
 static const uint32_t gso = FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP;
 static const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
 
-static void put16(uint8_t *to, uint32_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
 /* One super-packet on its way: all that is read of the descriptor is read once,
  * as it may lie where others write. */
 struct super {
@@ -79,18 +73,18 @@ uint64_t fd_segments_measure(const struct fd_rows *rows, uint64_t *bytes)
 static void write_ip(const struct super *super, uint32_t number, uint8_t *packet, uint32_t length)
 {
     if (super->parsed->headers & FD_HAS(FD_HEADER_IPV6)) {
-        put16(packet + 4, length - FD_IPV6_LENGTH);
+        fd_put_be16(packet + 4, length - FD_IPV6_LENGTH);
         return;
     }
-    put16(packet + 2, length);
-    put16(packet + IPV4_ID, (fd_be16(packet + IPV4_ID) + number) & 0xffff);
+    fd_put_be16(packet + 2, length);
+    fd_put_be16(packet + IPV4_ID, (fd_be16(packet + IPV4_ID) + number) & 0xffff);
 }
 
 static void write_transport(const struct super *super, uint32_t number, uint8_t *l4,
                             uint32_t l4_length)
 {
     if ((super->parsed->headers & FD_HAS(FD_HEADER_TCP)) == 0) {
-        put16(l4 + UDP_LENGTH, l4_length);
+        fd_put_be16(l4 + UDP_LENGTH, l4_length);
         return;
     }
     uint32_t sequence = fd_network32(fd_be32(l4 + TCP_SEQUENCE) + number * super->size);
