@@ -260,7 +260,7 @@ static struct fd_way way_of(const struct fd_handle *handle, const struct fd_desc
 }
 
 static NTSTATUS send_record(struct fd_handle *handle, const struct fd_record *record,
-                            const struct fd_descriptor *descriptor, BOOLEAN returns)
+                            const struct fd_descriptor *descriptor, BOOLEAN untouched)
 {
     struct fd_way way = way_of(handle, descriptor);
 
@@ -270,19 +270,22 @@ static NTSTATUS send_record(struct fd_handle *handle, const struct fd_record *re
         return STATUS_INVALID_PARAMETER;
     if (fd_load16(&descriptor->gso_size) != 0)
         return STATUS_NOT_SUPPORTED;
-    if (!returns && InterlockedCompareExchange64(&handle->way_back.outstanding_size, 0, 0) >=
-                        FD_WINDOWS_OUTSTANDING_MAX)
-        return STATUS_DEVICE_BUSY;
     struct injection *injection = create(handle, record->captured);
     if (injection == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     RtlCopyMemory(injection->bytes, record->packet, record->captured);
-    BOOLEAN hosts = returns && (way.flags & FD_FLAG_IMPOSTOR) == 0;
-    return check_and_send(injection, &way, signature(handle, hosts), !returns);
+    BOOLEAN hosts = untouched && (way.flags & FD_FLAG_IMPOSTOR) == 0;
+    return check_and_send(injection, &way, signature(handle, hosts), !untouched);
+}
+
+static BOOLEAN has_too_much_in_the_stack(struct fd_way_back *way_back)
+{
+    return InterlockedCompareExchange64(&way_back->outstanding_size, 0, 0) >=
+           FD_WINDOWS_OUTSTANDING_MAX;
 }
 
 static NTSTATUS flush_record(struct fd_handle *handle, const struct fd_record *record,
-                             const struct fd_descriptor *descriptor)
+                             const struct fd_descriptor *descriptor, BOOLEAN untouched)
 {
     struct fd_way_back *way_back = &handle->way_back;
 
@@ -290,13 +293,15 @@ static NTSTATUS flush_record(struct fd_handle *handle, const struct fd_record *r
         (void)InterlockedIncrement64(&way_back->passed_over);
         return STATUS_SUCCESS;
     }
-    NTSTATUS status = send_record(handle, record, descriptor, FALSE);
+    NTSTATUS status = has_too_much_in_the_stack(way_back)
+                          ? STATUS_DEVICE_BUSY
+                          : send_record(handle, record, descriptor, untouched);
     (void)InterlockedIncrement64(NT_SUCCESS(status) ? &way_back->injected : &way_back->refused);
     return status;
 }
 
-void fd_inject_flush(struct fd_handle *handle, ULONG count, struct fd_windows_flushed *flushed,
-                     LONG *statuses)
+void fd_inject_flush(struct fd_handle *handle, ULONG count, BOOLEAN untouched,
+                     struct fd_windows_flushed *flushed, LONG *statuses)
 {
     struct fd_consumer *consumer = &handle->send.consumer;
     struct fd_record records[TAKE_AT_ONCE];
@@ -310,8 +315,8 @@ void fd_inject_flush(struct fd_handle *handle, ULONG count, struct fd_windows_fl
         if (taken == 0)
             break;
         for (ULONG i = 0; i < taken; i++)
-            statuses[done++] =
-                flush_record(handle, &records[i], &consumer->ring.descriptors[first + i]);
+            statuses[done++] = flush_record(handle, &records[i],
+                                            &consumer->ring.descriptors[first + i], untouched);
         fd_consumer_release(consumer, consumer->taken, consumer->byte_taken);
     }
     *flushed = (struct fd_windows_flushed){

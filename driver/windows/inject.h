@@ -19,8 +19,8 @@ struct fd_way {
 };
 
 /* FLUSH, under the control mutex; count is how many statuses there is room for. */
-void fd_inject_flush(struct fd_handle *handle, ULONG count, struct fd_windows_flushed *flushed,
-                     LONG *statuses);
+void fd_inject_flush(struct fd_handle *handle, ULONG count, BOOLEAN untouched,
+                     struct fd_windows_flushed *flushed, LONG *statuses);
 
 /* A packet of the host that no filter of this handle's wanted, but that came in
  * a list with one that it did; the buffer begins with the IP header. */

@@ -91,9 +91,13 @@ enum fd_windows_flag {
 /* The input of what needs no more. */
 struct fd_windows_request {
     uint32_t size;
-    uint32_t argument; /* SHUTDOWN: enum fd_windows_shutdown; FLUSH: most records, 0 is all;
-                          otherwise 0 */
+    uint32_t argument; /* SHUTDOWN: enum fd_windows_shutdown; FLUSH: most records, 0 is all, and
+                          FD_WINDOWS_UNTOUCHED; otherwise 0 */
 };
+
+/* Of FLUSH: nobody has had these packets. They go on as what they were: no
+ * impostors to the handles behind, and with their TTL. */
+#define FD_WINDOWS_UNTOUCHED 0x80000000u
 
 /* QUERY_VERSION; in every state. */
 struct fd_windows_version {
@@ -156,8 +160,8 @@ struct fd_windows_register {
 
 /*
  * FLUSH; STARTED. Puts back what stands published in the send queue, in order,
- * up to request.argument records (0: all) and as many as statuses fit in the
- * output. Of a descriptor the driver reads captured, flags, ifindex,
+ * up to so many records (see request.argument) and as many as statuses fit in
+ * the output. Of a descriptor the driver reads captured, flags, ifindex,
  * subifindex, mark (the compartment; 0 is the default), verdict and gso_size;
  * layer must be the handle's. A record with FD_VERDICT_DROP is passed over.
  *

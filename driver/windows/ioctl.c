@@ -232,8 +232,10 @@ static NTSTATUS flush(struct call *call)
     if (call->output < sizeof(flushed) + sizeof(LONG))
         return STATUS_BUFFER_TOO_SMALL;
     ULONG room = (call->output - sizeof(flushed)) / sizeof(LONG);
-    ULONG count = request.argument != 0 && request.argument < room ? request.argument : room;
-    fd_inject_flush(handle, count, &flushed, (LONG *)(call->buffer + sizeof(flushed)));
+    ULONG most = request.argument & ~FD_WINDOWS_UNTOUCHED;
+    fd_inject_flush(handle, most != 0 && most < room ? most : room,
+                    (request.argument & FD_WINDOWS_UNTOUCHED) != 0, &flushed,
+                    (LONG *)(call->buffer + sizeof(flushed)));
     status = give(call, &flushed, sizeof(flushed));
     call->written = flushed.size;
     return status;

@@ -363,10 +363,11 @@ static uint32_t fill(struct fd_port *port, const struct fd_descriptor *descripto
 }
 
 /* Has the driver take what was filled in; how many it looked at, or -1. */
-static int flush(struct fd_port *port, uint32_t filled, int32_t *status, int64_t *sent,
-                 struct fd_failure *failure)
+static int flush(struct fd_port *port, uint32_t filled, int untouched, int32_t *status,
+                 int64_t *sent, struct fd_failure *failure)
 {
-    struct fd_windows_request request = {.size = sizeof(request)};
+    struct fd_windows_request request = {.size = sizeof(request),
+                                         .argument = untouched ? FD_WINDOWS_UNTOUCHED : 0};
     struct fd_windows_flushed *flushed = &port->flushed.head;
 
     if (ask(port, "sending", FD_IOCTL_FLUSH, &request, sizeof(request), &port->flushed,
@@ -383,8 +384,8 @@ static int flush(struct fd_port *port, uint32_t filled, int32_t *status, int64_t
 }
 
 int64_t fd_port_inject(struct fd_port *port, const struct fd_descriptor *descriptors,
-                       const struct fd_record *records, uint32_t count, int32_t *status,
-                       struct fd_failure *failure)
+                       const struct fd_record *records, uint32_t count, int untouched,
+                       int32_t *status, struct fd_failure *failure)
 {
     int64_t sent = 0;
     uint32_t row = 0;
@@ -400,7 +401,7 @@ int64_t fd_port_inject(struct fd_port *port, const struct fd_descriptor *descrip
             status[row++] = (int32_t)0xC000000D; /* STATUS_INVALID_PARAMETER */
             continue;
         }
-        result = flush(port, filled, status + row, &sent, failure);
+        result = flush(port, filled, untouched, status + row, &sent, failure);
         if (result == 0)
             result = fd_refuse(failure, FD_FAILURE_DRIVER, 0, "sending: the driver took nothing");
         row += result > 0 ? (uint32_t)result : 0;

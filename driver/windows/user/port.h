@@ -61,9 +61,10 @@ int fd_port_read_stats(struct fd_port *port, struct fd_port_stats *stats,
 
 /* Puts packets back: rows of descriptors and records, as _core keeps them.
  * Returns how many the driver took, and in status an NTSTATUS for each. From
- * several threads one goes after the other. -1: none or not all were looked at. */
+ * several threads one goes after the other. untouched: nobody has had them. -1: none or not all
+ * were looked at. */
 int64_t fd_port_inject(struct fd_port *port, const struct fd_descriptor *descriptors,
-                       const struct fd_record *records, uint32_t count, int32_t *status,
-                       struct fd_failure *failure);
+                       const struct fd_record *records, uint32_t count, int untouched,
+                       int32_t *status, struct fd_failure *failure);
 
 #endif

@@ -74,8 +74,8 @@ cdef extern from "windows/user/port.h" nogil:
                            fd_failure *failure)
     int fd_port_read_stats(fd_port *port, fd_port_stats *stats, fd_failure *failure)
     int64_t fd_port_inject(fd_port *port, const fd_descriptor *descriptors,
-                           const fd_record *records, uint32_t count, int32_t *status,
-                           fd_failure *failure)
+                           const fd_record *records, uint32_t count, bint untouched,
+                           int32_t *status, fd_failure *failure)
 
 _DROP_CAUSES = ("queue_length", "queue_size", "queue_time", "oversize", "memory", "flag",
                 "passed_by", "unreadable")
@@ -234,8 +234,8 @@ cdef class Divert:
 
         headers are struct fd_descriptor, records the struct fd_record of the
         same rows (as _core keeps them: their pointers are trusted), faults
-        gets an NTSTATUS for every row (int32; 0 is success). untouched (nobody
-        has had them) changes nothing for this driver yet.
+        gets an NTSTATUS for every row (int32; 0 is success). untouched: nobody
+        has had them, and lower handles take them for what they were.
         """
         cdef fd_port *port = self.opened()
         cdef Py_buffer descriptors, rows, results
@@ -254,7 +254,7 @@ cdef class Divert:
                         raise ValueError(f"{count} headers, but fewer records or faults")
                     with nogil:
                         sent = fd_port_inject(port, <const fd_descriptor *>descriptors.buf,
-                                              <const fd_record *>rows.buf, count,
+                                              <const fd_record *>rows.buf, count, untouched,
                                               <int32_t *>results.buf, &failure)
                 finally:
                     PyBuffer_Release(&results)

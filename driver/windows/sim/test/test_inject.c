@@ -352,6 +352,35 @@ static void a_packet_put_back_unseen_is_the_hosts_own_for_the_next(void)
     world_end();
 }
 
+/* What a process puts back and says that nobody has had it. */
+static void untouched_packets_go_on_as_what_they_were(void)
+{
+    struct user_handle low;
+    struct taken taken;
+    struct flush result;
+    static const uint32_t arguments[2] = {0, FD_WINDOWS_UNTOUCHED | 1};
+
+    for (unsigned untouched = 0; untouched < 2; untouched++)
+        for (unsigned impostor = 0; impostor < 2; impostor++) {
+            world_begin();
+            handle_open(&handle, &(struct options){.priority = 2});
+            handle_open(&low, &(struct options){.priority = 1});
+            numbered(&packet, 0, 64, 1);
+            CHECK(put_record(&handle, packet.bytes, packet.length,
+                             FD_FLAG_OUTBOUND | (impostor ? FD_FLAG_IMPOSTOR : 0)) != NULL);
+            CHECK_EQ(flush(&handle, arguments[untouched], &result), STATUS_SUCCESS);
+            CHECK_EQ(result.head.injected, 1);
+            CHECK_EQ(take(&low, 0, &taken, 1), 1);
+            CHECK_EQ((taken.descriptor.flags & FD_FLAG_IMPOSTOR) != 0, !untouched || impostor);
+            CHECK_EQ(taken.record.packet[FD_IPV4_TTL],
+                     packet.bytes[FD_IPV4_TTL] - (impostor && !untouched));
+            CHECK_EQ(stats(&handle).injection.own, 1); /* and the sender is passed */
+            handle_close(&low);
+            handle_close(&handle);
+            world_end();
+        }
+}
+
 static void a_sniffer_behind_sees_what_is_put_back(void)
 {
     struct user_handle sniffer;
@@ -479,6 +508,7 @@ int main(void)
     the_higher_priority_comes_first();
     of_equal_priorities_the_earlier_comes_first();
     a_packet_put_back_unseen_is_the_hosts_own_for_the_next();
+    untouched_packets_go_on_as_what_they_were();
     a_sniffer_behind_sees_what_is_put_back();
     an_impostors_ttl_runs_out();
     looped_injections_meet_the_inbound_filters_but_not_twice();
