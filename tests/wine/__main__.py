@@ -8,6 +8,7 @@ test [ARGUMENTS]     pytest in it; without arguments, all that needs no Linux
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 from tests.wine import machine
@@ -28,8 +29,28 @@ def _test(arguments: Sequence[str]) -> int:
     return machine.python("-m", "pytest", "-p", "no:cacheprovider", *chosen)
 
 
+def _driver(arguments: Sequence[str]) -> int:
+    times = int(arguments[0]) if arguments else 10
+    driver = machine.windows_path(machine.DRIVERS / "x64/fastdivert.sys")
+    good = 0
+    begin = time.monotonic()
+    for time_number in range(times):
+        if time_number % 5 == 4:
+            died = machine.run(machine.CLIENT, driver, "die", capture=True, timeout=60)
+            if died.returncode != 42:
+                print(f"killed: {died.returncode}\n{died.stdout}")
+                continue
+        done = machine.run(machine.CLIENT, driver, capture=True, timeout=60)
+        if done.returncode == 0:
+            good += 1
+        if done.returncode != 0 or time_number == 0:
+            print(done.stdout, end="", flush=True)
+    print(f"{good} of {times} good, {time.monotonic() - begin:.0f} s")
+    return 0 if good == times else 1
+
+
 def main(arguments: Sequence[str]) -> int:
-    commands = {"python": _python, "test": _test}
+    commands = {"python": _python, "test": _test, "driver": _driver}
     name = arguments[0] if arguments else "test"
     if name not in commands:
         print(__doc__)

@@ -248,7 +248,8 @@ def build_standin() -> None:
 def _compile(sources: Iterable[str | Path], out: Path, *libraries: str) -> None:
     flags = (
         "-std=c11 -fms-extensions -O2 -g -Wall -Wextra -Werror -Wno-unknown-pragmas "
-        f"-D_WIN32_WINNT=0x0A00 -static-libgcc -I{ROOT / 'driver'}"
+        f"-D_WIN32_WINNT=0x0A00 -static-libgcc -I{ROOT / 'driver'} "
+        f"-I{ROOT / 'tests/c'}"
     )
     command = ["x86_64-w64-mingw32-gcc", *flags.split(), *map(str, sources), "-o", str(out)]
     subprocess.run([*command, *libraries], check=True)
