@@ -56,13 +56,11 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 2
     machine.prepare()
-    try:
-        machine.build_standin()
+    machine.build_standin()
+    with machine.session():
         wheel = machine.install()
         print(f"{wheel.name} in {machine.PYTHON.relative_to(machine.ROOT)}", flush=True)
         return commands[name](arguments[1:])
-    finally:
-        machine.stop()
 
 
 if __name__ == "__main__":

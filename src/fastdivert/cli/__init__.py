@@ -29,9 +29,23 @@ from fastdivert.cli import (
     pass_through,
     replay,
     top,
+    uninstall,
 )
 from fastdivert.cli.failure import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, UsageError, describe
 from fastdivert.errors import FastDivertError
+
+_COMMANDS = (
+    dump,
+    pass_through,
+    drop,
+    top,
+    handles,
+    doctor,
+    uninstall,
+    replay,
+    filter,
+    convert,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +81,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastdivert {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (dump, pass_through, drop, top, handles, doctor, replay, filter, convert):
+    for command in _COMMANDS:
         command.add_to(commands)
     return parser

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 
 from fastdivert.cli.failure import DONE, FAILED
 from fastdivert.cli.options import add_json, print_json
-from fastdivert.linux.doctor import Report, examine
+from fastdivert.live.report import Report
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,7 +18,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "doctor",
         help="say whether live capture works here; if not, why, and what to do",
         description="Looks at everything that live capture needs, and tries it: opens a handle "
-        "that matches nothing, and diverts a datagram in a namespace of its own. The exit code "
+        "that matches nothing, and on Linux diverts a datagram in a namespace of its own. On "
+        "Windows this installs the driver, which fastdivert uninstall removes. The exit code "
         "is 0 only if live capture works.",
     )
     add_json(parser)
@@ -25,12 +27,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    report = examine()
+    report = _examine()
     if arguments.json:
         print_json(dataclasses.asdict(report))
     else:
         _print(report)
     return DONE if report.works else FAILED
+
+
+def _examine() -> Report:
+    if sys.platform == "win32":
+        from fastdivert.windows.doctor import examine
+    else:
+        from fastdivert.linux.doctor import examine
+    return examine()
 
 
 def _print(report: Report) -> None:

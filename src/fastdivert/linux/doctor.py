@@ -8,14 +8,16 @@ say why it fails where it does.
 
 from __future__ import annotations
 
-import enum
 import os
 import platform
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from fastdivert.live.report import Check, Report, Result
+
+__all__ = ["TIERS", "Check", "Report", "Result", "examine"]
 
 _BTF: Final = "/sys/kernel/btf/vmlinux"
 
@@ -34,39 +36,6 @@ _NEEDED: Final = "full"
 _CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _SYS_ADMIN: Final = 21
 _IN_SYS_ADMIN: Final = ("CAP_BPF", "CAP_PERFMON")
-
-
-class Result(enum.StrEnum):
-    """How a check went."""
-
-    OK = "ok"
-    FAILED = "failed"
-    NOTE = "note"  # worth knowing, and no obstacle
-    SKIPPED = "skipped"  # could not be looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: what was found, and the cure if it is an obstacle."""
-
-    name: str
-    result: Result
-    found: str
-    cure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Every check, and whether live capture works.
-
-    Attributes:
-        works: a handle could be opened, and nothing that was tried failed.
-        tier: that of the kernel, by name; this build needs "full".
-    """
-
-    works: bool
-    tier: str
-    checks: list[Check]
 
 
 def examine() -> Report:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 from fastdivert.enums import Flag
@@ -14,20 +12,10 @@ from fastdivert.params import QueueParams
 from fastdivert.windows import _windows
 from fastdivert.windows._windows import Divert
 from fastdivert.windows.doorbell import EventDoorbell
+from fastdivert.windows.driver_file import DRIVER_VARIABLE, driver_file
 from fastdivert.windows.errors import DriverError
 
-#: The driver that comes with the wheel.
-DRIVER: Final = Path(__file__).with_name("fastdivert.sys")
-
-#: Names another driver file than the wheel's, for who builds and signs his own.
-DRIVER_VARIABLE: Final = "FASTDIVERT_DRIVER_FILE"
-
 _FILE_NOT_FOUND: Final = 2  # the device is not there: the driver does not run
-
-
-def driver_file() -> Path:
-    """The driver that ``open_channel`` installs if none runs."""
-    return Path(os.environ.get(DRIVER_VARIABLE) or DRIVER).resolve()
 
 
 def open_channel(
