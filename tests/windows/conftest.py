@@ -1,54 +1,64 @@
 # SPDX-License-Identifier: MIT
-"""Tests of the Windows driver through the wheel: in Wine, with the stand-in filter engine."""
+"""Tests of the Windows driver that need no Windows: its build, its images, its layouts."""
 
 from __future__ import annotations
 
-import ctypes
+import importlib.util
+import os
+import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
+DRIVER = ROOT / "driver" / "windows"
 
-def _missing() -> str | None:
-    if sys.platform != "win32":
-        return "the Windows driver runs under ./dev wine"
-    if not hasattr(ctypes.WinDLL("ntdll"), "wine_get_version"):
-        return "a Windows that is no Wine has no stand-in filter engine"
+TOOLS = ("clang-19", "lld-link-19", "llvm-dlltool-19", "llvm-rc-19", "llvm-objdump-19")
+SIGNING = ("openssl", "osslsigncode")
+
+
+def need(reason: str | None) -> None:
+    """Skips, or fails where FASTDIVERT_WINDOWS=required."""
+    if reason is None:
+        return
+    if os.environ.get("FASTDIVERT_WINDOWS") == "required":
+        pytest.fail(f"tests of the Windows driver are required here, but {reason}")
+    pytest.skip(reason)
+
+
+def missing_tool(*tools: str) -> str | None:
+    for tool in tools:
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = _missing()
-    for item in items:
-        if Path(__file__).parent not in Path(item.path).parents:
-            continue
-        if "driver" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.wine)
-            if reason:
-                item.add_marker(pytest.mark.skip(reason=reason))
+def missing_headers() -> str | None:
+    if not Path("/usr/share/mingw-w64/include/ddk/ntifs.h").exists():
+        return "mingw-w64-common is not installed"
+    return missing_tool(*TOOLS)
+
+
+def load(name: str) -> ModuleType:
+    """driver/windows/NAME.py as a module."""
+    spec = importlib.util.spec_from_file_location(f"windows_driver_{name}", DRIVER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
-def driver() -> Iterator[None]:
-    """The driver of the wheel, which the first handle installs and starts."""
-    import fastdivert as fd
-    from fastdivert.windows import _windows
-
-    fd.open("false", flags=fd.Flag.SNIFF).close()
-    yield
-    _windows.remove_service()
+def builder() -> ModuleType:
+    need(missing_headers())
+    return load("build")
 
 
-@pytest.fixture
-def host(driver: None) -> Iterator[object]:
-    """The host whose packets the stand-in plays. A test leaves nothing there."""
-    from tests.windows.standin import Standin
-
-    with Standin() as standin:
-        while standin.take(0) is not None:
-            pass
-        yield standin
-        state = standin.state()
-        assert (state.filters, state.regions, state.lists, state.complaint) == (0, 0, 0, "")
+@pytest.fixture(scope="session")
+def images(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """fastdivert.sys by machine, its PDB beside it."""
+    out = tmp_path_factory.mktemp("driver")
+    return {name: builder.build(machine, out) for name, machine in builder.MACHINES.items()}

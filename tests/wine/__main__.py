@@ -15,7 +15,7 @@ from tests.wine import machine
 
 #: What runs on every system; the rest needs Linux, or tools that Wine has not.
 _NEUTRAL = ("tests/batch", "tests/capture", "tests/cli", "tests/filter", "tests/handle")
-_NEUTRAL += ("tests/packaging", "tests/ring", "tests/windows")
+_NEUTRAL += ("tests/packaging", "tests/ring", "tests/windows_live")
 _MARKS = "not slow and not live and not fuzz"
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import fastdivert as fd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-from tests.windows.standin import At, Standin
+from tests.windows_live.standin import At, Standin
 
 LISTS, BUFFERS = 16, 16  # packets of one classify call
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The types of _windows.pyx; tests/windows keeps the names the same.
+# The types of _windows.pyx; tests/windows_live keeps the names the same.
 
 from collections.abc import Callable, Iterable
 from typing import Any, Self

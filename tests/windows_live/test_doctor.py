@@ -7,7 +7,7 @@ import pytest
 
 import fastdivert as fd
 from tests.cli.command import answer, fastdivert
-from tests.windows.standin import Standin
+from tests.windows_live.standin import Standin
 
 
 def test_the_doctor_opens_a_handle_and_says_how_drivers_load(host: Standin) -> None:
