@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,5 +51,8 @@ def host(driver: None) -> Iterator[object]:
         while standin.take(0) is not None:
             pass
         yield standin
-        state = standin.state()
+        # Wine closes a handle in the driver after CloseHandle has returned.
+        end = time.monotonic() + 10
+        while (state := standin.state()).filters and time.monotonic() < end:
+            time.sleep(0.02)
         assert (state.filters, state.regions, state.lists, state.complaint) == (0, 0, 0, "")
