@@ -193,6 +193,7 @@ with fd.open("true", driver="replay", source=source, pace=True) as handle:
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill is no Ctrl-C on Windows")
 def test_ctrl_c_ends_a_waiting_recv():
     process = subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTED], stdout=subprocess.PIPE, text=True
