@@ -176,7 +176,7 @@ static void check_sending(struct opened *handle)
                                                 .ifindex = 9};
     }
     for (int turn = 0; turn < 3; turn++) {
-        CHECK_EQ(fd_port_inject(handle->port, descriptors, records, 200, status, &failure), 200);
+        CHECK_EQ(fd_port_inject(handle->port, descriptors, records, 200, 0, status, &failure), 200);
         for (uint32_t i = 0; i < 200; i++) {
             CHECK(host_take(PATIENCE));
             CHECK_EQ(status[i], 0);
@@ -188,7 +188,7 @@ static void check_sending(struct opened *handle)
     }
     /* One that is no packet, between two that are. */
     bytes[1][0] = 0;
-    CHECK_EQ(fd_port_inject(handle->port, descriptors, records, 3, status, &failure), 2);
+    CHECK_EQ(fd_port_inject(handle->port, descriptors, records, 3, 0, status, &failure), 2);
     CHECK(status[0] == 0 && (uint32_t)status[1] == 0xC000000D && status[2] == 0);
     CHECK(host_take(PATIENCE) && host_take(PATIENCE));
 }
@@ -210,12 +210,13 @@ static void check_priorities(struct opened *high)
     CHECK_EQ(high->count, 1);
     for (uint32_t i = 0; i < fd_port_receive_count(low.port); i++)
         CHECK_EQ(fd_consumer_sleep(&low.consumer[i]), 1);
-    CHECK_EQ(fd_port_inject(high->port, high->descriptors, high->records, 1, status, &failure), 1);
+    CHECK_EQ(fd_port_inject(high->port, high->descriptors, high->records, 1, 0, status, &failure),
+             1);
     release(high);
     CHECK_EQ(WaitForSingleObject(fd_port_doorbell(low.port), PATIENCE), WAIT_OBJECT_0);
     take(&low);
     CHECK_EQ(low.count, 1);
-    CHECK_EQ(fd_port_inject(low.port, low.descriptors, low.records, 1, status, &failure), 1);
+    CHECK_EQ(fd_port_inject(low.port, low.descriptors, low.records, 1, 0, status, &failure), 1);
     CHECK(host_take(PATIENCE) && host_reply.injected == 1);
     take(high);
     CHECK_EQ(high->count, 0);
