@@ -41,7 +41,7 @@ MUTANTS = [
     Mutant(
         "ioctl.c",
         "fd_program_verify(found, size, &test) != FD_PROGRAM_OK ||",
-        "test != test ||",
+        "fd_program_verify(found, size, &test) > FD_PROGRAM_BAD_RESERVED ||",
         "open",
     ),
     Mutant("ioctl.c", "(flags & ~known) == 0 &&", "known != 0 &&", "open"),

@@ -48,6 +48,8 @@ build_and_run() { # SANITIZER TEST
     binary=$BUILD/$1/$name
     local objects=("$BUILD/$1"/*.o)
     [[ $2 == */windows/* ]] || objects=("$BUILD/$1"/core-*.o)
+    [[ $2 != *test_engine_* ]] ||
+        objects+=(-D_POSIX_C_SOURCE=200809L -I src/fastdivert/engine src/fastdivert/engine/*.c)
     # shellcheck disable=SC2046,SC2086
     "$CC" $FLAGS $(flags_of "$1") "$2" "${objects[@]}" -o "$binary"
     local status=0
@@ -108,7 +110,7 @@ for sanitizer in ${SANITIZERS:-address thread}; do
     if [ "$sanitizer" = coverage ]; then
         # What the driver does not call of the core, or only for fields that no
         # filter here asks for, has its own tests.
-        for file in tests/c/test_*.c; do echo "$file"; done |
+        find tests/c -name 'test_*.c' |
             xargs -P 2 -I {} bash -euc 'build_and_run "$@"' run coverage {}
         report_coverage
     fi

@@ -89,7 +89,8 @@ void sim_interrupt(unsigned n, void (*other)(void));
 
 /* ---- other programs' callouts ---------------------------------------------------- */
 
-/* A filter of somebody else in a sublayer of this weight, that permits, blocks
+/* A filter of somebody else in a sublayer of this weight (before others of the
+ * same), that permits, blocks
  * or goes on (an FWP_ACTION_...) whatever comes at every layer. 0 removes it. */
 void sim_foreign_filter(UINT16 sublayer_weight, FWP_ACTION_TYPE action);
 unsigned sim_foreign_seen(void);

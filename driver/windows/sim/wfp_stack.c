@@ -178,7 +178,7 @@ static void arbitrate(struct call *call, enum sim_layer layer, FWPS_CLASSIFY_OUT
 
     *out = (FWPS_CLASSIFY_OUT0){.actionType = FWP_ACTION_PERMIT, .rights = FWPS_RIGHT_ACTION_WRITE};
     for (unsigned i = 0; i < count; i++) {
-        if (foreign_due && foreign_weight > applied[i].sublayer_weight) {
+        if (foreign_due && foreign_weight >= applied[i].sublayer_weight) {
             ask_foreign(out);
             foreign_due = 0;
         }

@@ -387,8 +387,12 @@ static void a_packet_that_somebody_has_blocked_is_not_ours(void)
     handle_open(&handle, &(struct options){.priority = 5});
     handle_open(&second, &(struct options){.priority = 1});
     numbered(&packet, 0, 64, 1);
-    /* Ours is the highest sublayer, so whoever comes before us does not exist;
-     * what we take, those below us are shown without the right to change it. */
+    /* Another sublayer of the greatest weight may come before ours. */
+    sim_foreign_filter(0xffff, FWP_ACTION_BLOCK);
+    CHECK(!passes(&inbound));
+    CHECK_EQ(stats(&handle).queues.seen, 0);
+    CHECK_EQ(sim_blocked_count(), 1);
+    /* What we take, those below us are shown without the right to change it. */
     sim_foreign_filter(100, FWP_ACTION_PERMIT);
     CHECK(!passes(&inbound));
     CHECK_EQ(sim_foreign_seen(), 1);
@@ -399,7 +403,7 @@ static void a_packet_that_somebody_has_blocked_is_not_ours(void)
     CHECK_EQ(set_filter(&handle, &none), STATUS_SUCCESS);
     CHECK_EQ(set_filter(&second, &none), STATUS_SUCCESS);
     CHECK(!passes(&inbound)); /* we let it go, and the other blocks it */
-    CHECK_EQ(sim_blocked_count(), 1);
+    CHECK_EQ(sim_blocked_count(), 2);
     handle_close(&second);
     handle_close(&handle);
     world_end();
