@@ -127,6 +127,11 @@ static unsigned note_shapes(const NET_BUFFER_LIST *list, struct shape *shapes_of
 }
 
 #define SHAPES 64
+#ifdef FD_SIM_MEASURE
+#define SIM_MEASURES 1
+#else
+#define SIM_MEASURES 0
+#endif
 struct call {
     FWPS_INCOMING_VALUES0 values;
     FWPS_INCOMING_METADATA_VALUES0 metadata;
@@ -137,13 +142,15 @@ struct call {
 static void call_out(const struct sim_applied *applied, struct call *call, FWPS_CLASSIFY_OUT0 *out)
 {
     struct shape then[SHAPES], now[SHAPES];
-    unsigned count = note_shapes(call->list, then, SHAPES);
+    /* Not while it is measured: that would measure this. */
+    const unsigned most = SIM_MEASURES ? 0 : SHAPES;
+    unsigned count = note_shapes(call->list, then, most);
     KIRQL irql = KeGetCurrentIrql();
     FWPS_CLASSIFY_OUT0 before = *out;
 
     applied->classify(&call->values, &call->metadata, call->list, NULL, &applied->filter, 0, out);
     SIM_IRQL_IS(irql);
-    SIM_REQUIRE(note_shapes(call->list, now, SHAPES) == count &&
+    SIM_REQUIRE(note_shapes(call->list, now, most) == count &&
                     memcmp(then, now, count * sizeof(then[0])) == 0,
                 "a callout leaves the buffers other than it got them");
     if (!(before.rights & FWPS_RIGHT_ACTION_WRITE))
@@ -242,14 +249,22 @@ static int classify(const struct sim_traffic *how, NET_BUFFER_LIST *list, ULONG 
     return 0;
 }
 
-/* The length of the IP header and what the stack takes off with it. */
-static ULONG ip_header_size(const NET_BUFFER *buffer)
+/* The length of the first IP header, which the stack takes off all buffers; of
+ * none more than it has. */
+static ULONG ip_header_size(const NET_BUFFER_LIST *lists)
 {
+    const NET_BUFFER *first = lists->FirstNetBuffer;
     struct fd_parsed parsed;
-    uint8_t *copy = sim_buffer_copy(buffer);
-    ULONG size = fd_parse(copy, buffer->DataLength, &parsed) != 0 ? parsed.l4_offset : 20;
+    uint8_t *copy = sim_buffer_copy(first);
+    ULONG size = fd_parse(copy, first->DataLength, &parsed) != 0 ? parsed.l4_offset : 20;
+
     free(copy);
-    return size < buffer->DataLength ? size : buffer->DataLength;
+    for (; lists != NULL; lists = lists->Next)
+        for (const NET_BUFFER *buffer = lists->FirstNetBuffer; buffer != NULL;
+             buffer = buffer->Next)
+            if (buffer->DataLength < size)
+                size = buffer->DataLength;
+    return size;
 }
 
 static void move_all(NET_BUFFER_LIST *list, ULONG size, int back)
@@ -269,7 +284,7 @@ static int classify_way(const struct sim_traffic *how, NET_BUFFER_LIST *list)
 {
     if (how->way != SIM_INBOUND)
         return classify(how, list, 0);
-    ULONG header_size = ip_header_size(list->FirstNetBuffer);
+    ULONG header_size = ip_header_size(list);
     move_all(list, header_size, 0);
     int passed = classify(how, list, header_size);
     move_all(list, header_size, 1);
