@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "assembler.h"
 #include "kernel_types.h"
 
 #define FUNCTIONS_MAX 16
@@ -140,7 +141,8 @@ static int place(struct image *image, uint32_t function)
     if (append(image, from->instructions, from->count) < 0)
         return -1;
     for (uint32_t i = 0; i < from->relocation_count; i++)
-        if (from->relocations[i].kind == FD_RELOCATE_FUNCTION &&
+        if ((from->relocations[i].kind == FD_RELOCATE_FUNCTION ||
+             from->relocations[i].kind == FD_RELOCATE_CALLBACK) &&
             place(image, from->relocations[i].index) < 0)
             return -1;
     return 0;
@@ -213,11 +215,18 @@ static int relocate(struct image *image, uint32_t function, const struct fd_relo
         instruction->src_reg = BPF_PSEUDO_CALL;
         instruction->imm = (int32_t)(image->start[relocation->index] - at) - 1;
         return 0;
+    case FD_RELOCATE_CALLBACK:
+        instruction[0].src_reg = BPF_PSEUDO_FUNC;
+        instruction[0].imm = (int32_t)(image->start[relocation->index] - at) - 1;
+        instruction[1].imm = 0;
+        return 0;
     case FD_RELOCATE_KERNEL:
         instruction->src_reg = BPF_PSEUDO_KFUNC_CALL;
         instruction->off = 0;
         instruction->imm = (int32_t)fd_btf_function(image->btf, relocation->name);
-        if (instruction->imm == 0)
+        if (instruction->imm == 0 && relocation->index != 0)
+            *instruction = FD_MOVE_VALUE(BPF_REG_0, 0); /* in a branch that is never taken */
+        else if (instruction->imm == 0)
             return fd_fail(image->error, FD_ERROR_KERNEL, 0,
                            "this kernel has no %s; Linux 6.6 or later is needed", relocation->name);
         return 0;

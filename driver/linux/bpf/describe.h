@@ -4,7 +4,9 @@
 #define FD_LINUX_BPF_DESCRIBE_H
 
 #include "../../core/packet.h"
-#include "maps.h"
+#include "pseudo.h"
+
+#define TCP_CWR 0x80 /* of the flags: the sender has reduced its window */
 
 /* What the host says of the checksums, in the descriptor's words. */
 INLINE uint32_t checksum_flags(const struct fd_live_packet *packet, uint32_t summed)
@@ -28,8 +30,14 @@ INLINE uint32_t gso_flags(uint32_t type)
            (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
 }
 
-/* Once for a matching packet, however many records become of it. */
-INLINE void note_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
+INLINE uint32_t partial_flag(const struct fd_live_packet *packet)
+{
+    return packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
+           : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
+                                                     : 0;
+}
+
+INLINE void read_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
 {
     uint32_t summed = (uint32_t)READ_BITS(kernel->ip_summed, kernel);
     uint32_t flags = checksum_flags(packet, summed);
@@ -40,9 +48,7 @@ INLINE void note_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
         start = (uint32_t)kernel->csum_start - kernel->network_header -
                 (packet->l3 - packet->l2_length);
         if (start == packet->l4_offset)
-            flags |= packet->headers & FD_HAS(FD_HEADER_TCP)   ? FD_FLAG_TCP_CHECKSUM_PARTIAL
-                     : packet->headers & FD_HAS(FD_HEADER_UDP) ? FD_FLAG_UDP_CHECKSUM_PARTIAL
-                                                               : 0;
+            flags |= partial_flag(packet);
     }
     if (packet->gso_size != 0) {
         const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
@@ -53,6 +59,51 @@ INLINE void note_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
     packet->flags |= flags;
     packet->csum_start = start;
     packet->csum_offset = start != 0 ? kernel->csum_offset : 0;
+}
+
+/* A checksum that equals the pseudo-header's sum is one to be completed. (Or a
+ * complete one that happens to: completing that again changes nothing.) */
+INLINE int looks_partial(const struct fd_live_packet *packet, uint32_t protocol, uint32_t field)
+{
+    uint32_t found = *(const uint16_t *)(packet->l4 + field);
+
+    if (packet->gso_size != 0)
+        return 1; /* the host lets no other be segmented */
+    if ((packet->state & (FD_PARSED_FRAGMENT | FD_PARSED_TRUNCATED)) != 0 || found == 0)
+        return 0;
+    return found == pseudo_sum(packet, protocol, packet->captured - packet->l4_offset);
+}
+
+/* Where the kernel does not show its own notes, the packet tells. */
+INLINE void infer_offload(struct fd_live_packet *packet)
+{
+    int tcp = (packet->headers & FD_HAS(FD_HEADER_TCP)) != 0;
+    uint32_t field = tcp ? FD_TCP_CHECKSUM : FD_UDP_CHECKSUM;
+    uint32_t flags = partial_flag(packet);
+    uint32_t gso = 0;
+
+    packet->csum_start = packet->csum_offset = 0;
+    if (flags != 0 && looks_partial(packet, tcp ? FD_PROTOCOL_TCP : FD_PROTOCOL_UDP, field)) {
+        packet->csum_start = packet->l4_offset;
+        packet->csum_offset = field;
+        flags |= checksum_flags(packet, CHECKSUM_PARTIAL);
+    } else { /* what came in may be verified or not: nobody says */
+        flags = checksum_flags(packet, CHECKSUM_NONE);
+    }
+    if (packet->gso_size != 0)
+        gso = !tcp                          ? FD_FLAG_GSO_UDP
+              : packet->tcp_flags & TCP_CWR ? FD_FLAG_GSO_TCP | FD_FLAG_GSO_ECN
+                                            : FD_FLAG_GSO_TCP;
+    packet->flags |= flags | gso;
+}
+
+/* Once for a matching packet, however many records become of it. */
+INLINE void note_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
+{
+    if (config.casts)
+        read_offload(kernel, packet);
+    else
+        infer_offload(packet);
     FORGET();
 }
 

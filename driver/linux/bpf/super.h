@@ -12,7 +12,7 @@
 #ifndef FD_LINUX_BPF_SUPER_H
 #define FD_LINUX_BPF_SUPER_H
 
-#include "parse.h"
+#include "pseudo.h"
 #include "queue_packet.h"
 
 #define IP_LENGTH_MAX 65535u
@@ -20,16 +20,12 @@
 #define JUMBO_LENGTH 8u  /* a hop-by-hop header that holds a jumbo option only */
 #define JUMBO_OPTION 0xc2
 #define PARTS_MAX 64
-enum { TCP_SEQUENCE = 4, TCP_FIN_PSH = 0x09, TCP_CWR = 0x80, IPV4_ID = 4 };
+#define PARTS_FEW 4 /* before BIG TCP (5.19) no buffer was longer than two packets */
+enum { TCP_SEQUENCE = 4, TCP_FIN_PSH = 0x09, IPV4_ID = 4 };
 
 INLINE int is_super(const struct fd_live_packet *packet)
 {
     return packet->gso_size != 0 && packet->captured > IP_LENGTH_MAX;
-}
-
-INLINE int is_ipv6(const struct fd_live_packet *packet)
-{
-    return packet->prefix[0] >> 4 == 6;
 }
 
 INLINE void put16(uint8_t *to, uint32_t value)
@@ -97,31 +93,10 @@ INLINE int parse_super(struct __sk_buff *skb, struct fd_live_packet *packet)
     return 1;
 }
 
-INLINE uint32_t fold(uint32_t sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
 /* RFC 1624: the header checksum after one word has changed. */
 INLINE uint32_t replaced(uint32_t checksum, uint32_t before, uint32_t after)
 {
     return ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff;
-}
-
-/* What stands in a partial checksum: the sum of the pseudo-header, as it lies
- * in memory. */
-INLINE uint32_t pseudo_sum(const struct fd_live_packet *packet, int ipv6, uint32_t tcp_length)
-{
-    int64_t sum = ipv6 ? bpf_csum_diff(0, 0, packet->prefix + FD_IPV6_SOURCE, 32, 0)
-                       : bpf_csum_diff(0, 0, packet->prefix + FD_IPV4_SOURCE, 8, 0);
-    uint64_t total = (uint32_t)sum;
-
-    total += NETWORK16(FD_PROTOCOL_TCP);
-    total += NETWORK16(tcp_length & 0xffff);
-    total += NETWORK16(tcp_length >> 16);
-    total = (total & 0xffffffff) + (total >> 32);
-    return fold((uint32_t)((total & 0xffff) + (total >> 16)));
 }
 
 /* Makes the headers at ip those of the part that begins at packet->taken. */
@@ -149,7 +124,7 @@ INLINE void rewrite(uint8_t *ip, const struct fd_live_packet *packet, uint32_t f
     if (packet->taken != 0)
         tcp[FD_TCP_FLAGS] &= (uint8_t)~TCP_CWR;
     *(uint16_t *)(tcp + FD_TCP_CHECKSUM) =
-        (uint16_t)pseudo_sum(packet, ipv6, captured - packet->l4_offset);
+        (uint16_t)pseudo_sum(packet, FD_PROTOCOL_TCP, captured - packet->l4_offset);
 }
 
 /* One part; 0 if its bytes could not be had. */
@@ -165,20 +140,15 @@ INLINE int record_part(struct __sk_buff *skb, struct fd_live_packet *packet, str
     uint32_t ip = at + (fd_record_packet_at(l2) & (2 * FD_L2_MAX - FD_PACKET_ALIGN));
     uint32_t gap = (fd_record_packet_at(l2) - l2) & (FD_PACKET_ALIGN - 1);
 
-    OPAQUE(headers);
-    OPAQUE(length);
-    if (headers == 0 || headers > HEADERS_MAX || length == 0 || length > IP_LENGTH_MAX ||
-        l2 > FD_L2_MAX)
-        return 0;
-    if (l2 != 0 && bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, l2) != 0)
-        return 0;
+    if (l2 != 0) {
+        BOUND(l2, FD_L2_MAX, return 0);
+        if (bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, l2) != 0)
+            return 0;
+    }
+    BOUND(headers, HEADERS_MAX, return 0);
     if (bpf_probe_read_kernel(queue->bytes + ip, headers, packet->prefix) != 0)
         return 0;
-    /* Once more, right before the call: the verifier of Linux 6.12 does not carry
-     * the bound over to a copy that was spilled meanwhile. */
-    OPAQUE(length);
-    if (length == 0 || length > IP_LENGTH_MAX)
-        return 0;
+    BOUND(length, IP_LENGTH_MAX, return 0);
     if (bpf_skb_load_bytes(skb, packet->l3 + headers + taken, queue->bytes + ip + headers,
                            length) != 0)
         return 0;
@@ -196,6 +166,28 @@ INLINE int record_part(struct __sk_buff *skb, struct fd_live_packet *packet, str
     return 1;
 }
 
+struct parts {
+    struct __sk_buff *skb;
+    struct fd_live_packet *packet;
+    struct queue queue;
+    uint32_t total;
+    uint32_t original_length;
+    uint32_t good;
+};
+
+static long next_part(uint32_t index, void *context)
+{
+    struct parts *parts = context;
+
+    (void)index;
+    if (READ_ONCE(parts->packet->taken) >= parts->total)
+        return 1;
+    if (record_part(parts->skb, parts->packet, &parts->queue, parts->total, parts->original_length))
+        return 0;
+    parts->good = 0;
+    return 1;
+}
+
 /* All parts or none. */
 INLINE unsigned record_super(struct __sk_buff *skb, struct fd_live_packet *packet,
                              struct queue *queue)
@@ -204,8 +196,6 @@ INLINE unsigned record_super(struct __sk_buff *skb, struct fd_live_packet *packe
     uint32_t part = packet->payload_length;
     uint32_t headers = packet->payload_offset;
     uint8_t original[2] = {0, 0}; /* the IPv4 length that the header checksum covers */
-    struct bpf_iter_num turns;
-    int good = 1;
 
     if (!(packet->headers & FD_HAS(FD_HEADER_TCP)) || part == 0 || part > IP_LENGTH_MAX ||
         headers > HEADERS_MAX || part % packet->gso_size != 0)
@@ -217,18 +207,11 @@ INLINE unsigned record_super(struct __sk_buff *skb, struct fd_live_packet *packe
         return drop;
     if (bpf_skb_load_bytes(skb, packet->l2_length + 2, original, sizeof(original)) != 0)
         return FD_DROP_UNREADABLE;
-    uint32_t original_length = be16_at(original);
+    struct parts parts = {skb, packet, *queue, total, be16_at(original), 1};
     uint64_t queued = queue->producer->counters.queued;
-    bpf_iter_num_new(&turns, 0, PARTS_MAX);
-    while (bpf_iter_num_next(&turns)) {
-        if (READ_ONCE(packet->taken) >= total)
-            break;
-        if (!record_part(skb, packet, queue, total, original_length)) {
-            good = 0;
-            break;
-        }
-    }
-    bpf_iter_num_destroy(&turns);
+    take_turns(PARTS_MAX, PARTS_FEW, next_part, &parts);
+    /* A kernel that takes few turns leaves a rest of longer buffers. */
+    int good = READ_ONCE(parts.good) && READ_ONCE(packet->taken) >= total;
     /* Every record counts as a match, so that what was matched is what was
      * queued and what was dropped. */
     queue->producer->counters.matched += queue->producer->counters.queued - queued - (good ? 1 : 0);
