@@ -7,7 +7,7 @@
 
 #include "attach_clsact.h"
 #include "attach_tcx.h"
-#include "rtnetlink.h"
+#include "netlink_request.h"
 
 #define NO_OWNER 0u /* handles are numbered from 1 */
 
@@ -55,10 +55,10 @@ int fd_attacher_open(struct fd_attacher *attacher, const struct fd_features *fea
     attacher->process = getpid();
     if (features->tcx)
         return 0;
-    attacher->netlink = fd_rtnetlink_open();
+    attacher->netlink = fd_netlink_open();
     if (attacher->netlink < 0)
         return fd_fail_errno(error, "opening a netlink socket");
-    (void)fd_clsact_sweep(attacher->netlink, owner);
+    (void)fd_clsact_sweep(attacher->netlink, owner, 1);
     return fd_trampolines_open(&attacher->trampolines, priority, error);
 }
 
@@ -108,13 +108,13 @@ int fd_attach_replace(struct fd_attacher *attacher, int place, int program, stru
     return is_clsact(attacher) ? 0 : fd_tcx_replace(place, program, error);
 }
 
-int fd_attach_sweep(struct fd_error *error)
+int fd_attach_sweep(int remove, struct fd_error *error)
 {
-    int netlink = fd_rtnetlink_open();
+    int netlink = fd_netlink_open();
 
     if (netlink < 0)
         return fd_fail_errno(error, "opening a netlink socket");
-    int removed = fd_clsact_sweep(netlink, NO_OWNER);
+    int removed = fd_clsact_sweep(netlink, NO_OWNER, remove);
     close(netlink);
     return removed;
 }

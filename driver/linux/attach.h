@@ -59,7 +59,8 @@ void fd_detach(struct fd_attacher *attacher, uint32_t ifindex, enum fd_direction
 /* Puts another program there, atomically. */
 int fd_attach_replace(struct fd_attacher *attacher, int place, int program, struct fd_error *error);
 
-/* Removes what dead handles of this namespace left; how many filters, or -1. */
-int fd_attach_sweep(struct fd_error *error);
+/* Removes what dead handles of this namespace left, or only looks; how many
+ * filters, or -1. */
+int fd_attach_sweep(int remove, struct fd_error *error);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "owner.h"
-#include "rtnetlink.h"
+#include "netlink_request.h"
 
 #define NAME "fastdivert:"
 #define NAME_SIZE 32
@@ -307,7 +307,7 @@ static void note_device(void *context, const struct tcmsg *tc, const struct rtat
     grown[devices->count++] = (uint32_t)tc->tcm_ifindex;
 }
 
-static int sweep_interface(int netlink, uint32_t ifindex, uint32_t owner)
+static int sweep_interface(int netlink, uint32_t ifindex, uint32_t owner, int remove)
 {
     int removed = 0;
     int made = 0;
@@ -319,17 +319,17 @@ static int sweep_interface(int netlink, uint32_t ifindex, uint32_t owner)
         for (uint32_t i = 0; i < filters.count; i++) {
             const struct ours *row = &filters.rows[i];
             if (row->owner == owner || !fd_owner_lives(row->owner))
-                removed += remove_filter(netlink, ifindex, (enum fd_direction)direction,
-                                         row->handle, row->info) == 0;
+                removed += !remove || remove_filter(netlink, ifindex, (enum fd_direction)direction,
+                                                    row->handle, row->info) == 0;
         }
         free(filters.rows);
     }
-    if (removed)
+    if (removed && remove)
         remove_discipline(netlink, ifindex, made);
     return removed;
 }
 
-int fd_clsact_sweep(int netlink, uint32_t owner)
+int fd_clsact_sweep(int netlink, uint32_t owner, int remove)
 {
     struct devices devices = {0};
     struct fd_request request;
@@ -339,7 +339,7 @@ int fd_clsact_sweep(int netlink, uint32_t owner)
     fd_request_begin(&request, RTM_GETQDISC, 0, 0);
     if (lock >= 0 && fd_request_list(netlink, &request, note_device, &devices) == 0)
         for (uint32_t i = 0; i < devices.count; i++)
-            removed += sweep_interface(netlink, devices.ifindex[i], owner);
+            removed += sweep_interface(netlink, devices.ifindex[i], owner, remove);
     free(devices.ifindex);
     if (lock >= 0)
         fd_owner_unlock(lock);

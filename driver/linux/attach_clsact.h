@@ -26,7 +26,8 @@ void fd_clsact_detach(int netlink, uint32_t ifindex, enum fd_direction direction
                       const struct fd_clsact_filter *filter);
 
 /* Removes the filters of dead handles, those of this number among them, and the
- * queueing disciplines that only they used. Returns how many filters went. */
-int fd_clsact_sweep(int netlink, uint32_t owner);
+ * queueing disciplines that only they used; or only counts them. Returns how
+ * many filters went, or would. */
+int fd_clsact_sweep(int netlink, uint32_t owner, int remove);
 
 #endif

@@ -224,9 +224,6 @@ def _relocate_symbols(
         elif opcode == _CALL:
             target = symbol.value + (immediate + 1) * 8
             entry = _relocation(at, "FUNCTION", _starting_at(functions, symbol.section, target))
-        elif opcode == _LD_IMM64:
-            target = symbol.value + immediate
-            entry = _relocation(at, "CALLBACK", _starting_at(functions, symbol.section, target))
         else:
             raise SystemExit(f"{function.name}+{at}: cannot relocate {symbol.name}")
         function.relocations.append(entry)

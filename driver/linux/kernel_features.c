@@ -10,6 +10,8 @@
 
 #define LOOPBACK_IFINDEX 1
 #define LICENSE "Dual MIT/GPL"
+#define CALL_KERNEL(function) \
+    FD_INSTRUCTION(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, function)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* 1 if the verifier takes it. */
@@ -32,29 +34,48 @@ static int loads(const struct bpf_insn *instructions, uint32_t count)
 
 static int find_casts(const struct fd_btf *btf)
 {
-    uint32_t function = fd_btf_function(btf, "bpf_cast_to_kern_ctx");
-    const struct bpf_insn program[] = {
-        FD_INSTRUCTION(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, function),
-        FD_MOVE_VALUE(BPF_REG_0, 0), FD_EXIT()};
+    uint32_t function = btf == NULL ? 0 : fd_btf_function(btf, "bpf_cast_to_kern_ctx");
+    const struct bpf_insn program[] = {CALL_KERNEL(function), FD_MOVE_VALUE(BPF_REG_0, 0),
+                                       FD_EXIT()};
 
     return function != 0 && loads(program, COUNT(program));
 }
 
-static int find_loops(void)
+static int find_reads(void)
 {
-    const struct bpf_insn program[] = {
-        FD_MOVE_VALUE(BPF_REG_1, 1),
-        FD_INSTRUCTION(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_2, BPF_PSEUDO_FUNC, 0, 6),
-        FD_INSTRUCTION(0, 0, 0, 0, 0),
+    static const struct bpf_insn program[] = {
+        FD_INSTRUCTION(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -8, 0),
+        FD_MOVE(BPF_REG_1, BPF_REG_10),
+        FD_ALU64_VALUE(BPF_ADD, BPF_REG_1, -8),
+        FD_MOVE_VALUE(BPF_REG_2, 8),
         FD_MOVE_VALUE(BPF_REG_3, 0),
-        FD_MOVE_VALUE(BPF_REG_4, 0),
-        FD_CALL(BPF_FUNC_loop),
+        FD_CALL(BPF_FUNC_probe_read_kernel),
         FD_MOVE_VALUE(BPF_REG_0, 0),
-        FD_EXIT(),
-        FD_MOVE_VALUE(BPF_REG_0, 1), /* the turn */
         FD_EXIT()};
 
     return loads(program, COUNT(program));
+}
+
+static int find_loops(const struct fd_btf *btf)
+{
+    uint32_t begin = btf == NULL ? 0 : fd_btf_function(btf, "bpf_iter_num_new");
+    uint32_t next = btf == NULL ? 0 : fd_btf_function(btf, "bpf_iter_num_next");
+    uint32_t end = btf == NULL ? 0 : fd_btf_function(btf, "bpf_iter_num_destroy");
+    const struct bpf_insn program[] = {FD_MOVE(BPF_REG_1, BPF_REG_10),
+                                       FD_ALU64_VALUE(BPF_ADD, BPF_REG_1, -8),
+                                       FD_MOVE_VALUE(BPF_REG_2, 0),
+                                       FD_MOVE_VALUE(BPF_REG_3, 1),
+                                       CALL_KERNEL(begin),
+                                       FD_MOVE(BPF_REG_1, BPF_REG_10),
+                                       FD_ALU64_VALUE(BPF_ADD, BPF_REG_1, -8),
+                                       CALL_KERNEL(next),
+                                       FD_MOVE(BPF_REG_1, BPF_REG_10),
+                                       FD_ALU64_VALUE(BPF_ADD, BPF_REG_1, -8),
+                                       CALL_KERNEL(end),
+                                       FD_MOVE_VALUE(BPF_REG_0, 0),
+                                       FD_EXIT()};
+
+    return begin != 0 && next != 0 && end != 0 && loads(program, COUNT(program));
 }
 
 static int find_tcx(void)
@@ -86,7 +107,8 @@ int fd_features_find(struct fd_features *features, const struct fd_btf *btf, str
         return fd_fail_errno(error, "loading an eBPF program");
     features->tcx = find_tcx() && !is_hidden("tcx");
     features->casts = find_casts(btf) && !is_hidden("casts");
-    features->loops = find_loops() && !is_hidden("loops");
+    features->reads = find_reads() && !is_hidden("reads");
+    features->loops = find_loops(btf) && !is_hidden("loops");
     return 0;
 }
 

@@ -16,10 +16,11 @@ struct fd_btf;
 struct fd_features {
     uint8_t tcx;   /* programs link to an interface by themselves (6.6) */
     uint8_t casts; /* bpf_cast_to_kern_ctx: a packet's metadata can be read (6.2) */
-    uint8_t loops; /* bpf_loop (5.17) */
+    uint8_t reads; /* bpf_probe_read_kernel: not under lockdown for confidentiality */
+    uint8_t loops; /* bpf_iter_num: loops of any length (6.4) */
 };
 
-/* 0, or -1 if programs cannot be loaded at all. */
+/* 0, or -1 if programs cannot be loaded at all. btf may be NULL: no casts. */
 int fd_features_find(struct fd_features *features, const struct fd_btf *btf,
                      struct fd_error *error);
 

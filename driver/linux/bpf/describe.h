@@ -23,11 +23,26 @@ INLINE uint32_t checksum_flags(const struct fd_live_packet *packet, uint32_t sum
     return flags;
 }
 
-INLINE uint32_t gso_flags(uint32_t type)
+/* How the host is to cut a packet that is longer than its device takes. */
+INLINE uint32_t read_gso(const struct sk_buff *kernel)
 {
+    const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
+    uint32_t type = 0;
+
+    bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
     return (type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) ? FD_FLAG_GSO_TCP : 0) |
            (type & SKB_GSO_UDP_L4 ? FD_FLAG_GSO_UDP : 0) |
            (type & SKB_GSO_TCP_ECN ? FD_FLAG_GSO_ECN : 0);
+}
+
+/* The same from the packet's headers; not of a tunnel, whose inner ones count. */
+INLINE uint32_t infer_gso(const struct fd_live_packet *packet)
+{
+    if (packet->headers & FD_HAS(FD_HEADER_UDP))
+        return FD_FLAG_GSO_UDP;
+    if (!(packet->headers & FD_HAS(FD_HEADER_TCP)))
+        return 0;
+    return FD_FLAG_GSO_TCP | (packet->tcp_flags & TCP_CWR ? FD_FLAG_GSO_ECN : 0);
 }
 
 INLINE uint32_t partial_flag(const struct fd_live_packet *packet)
@@ -50,12 +65,8 @@ INLINE void read_offload(struct sk_buff *kernel, struct fd_live_packet *packet)
         if (start == packet->l4_offset)
             flags |= partial_flag(packet);
     }
-    if (packet->gso_size != 0) {
-        const struct skb_shared_info *shared = (void *)(kernel->head + kernel->end);
-        uint32_t type = 0;
-        bpf_probe_read_kernel(&type, sizeof(type), &shared->gso_type);
-        flags |= gso_flags(type);
-    }
+    if (packet->gso_size != 0)
+        flags |= config.reads ? read_gso(kernel) : infer_gso(packet);
     packet->flags |= flags;
     packet->csum_start = start;
     packet->csum_offset = start != 0 ? kernel->csum_offset : 0;
@@ -80,7 +91,6 @@ INLINE void infer_offload(struct fd_live_packet *packet)
     int tcp = (packet->headers & FD_HAS(FD_HEADER_TCP)) != 0;
     uint32_t field = tcp ? FD_TCP_CHECKSUM : FD_UDP_CHECKSUM;
     uint32_t flags = partial_flag(packet);
-    uint32_t gso = 0;
 
     packet->csum_start = packet->csum_offset = 0;
     if (flags != 0 && looks_partial(packet, tcp ? FD_PROTOCOL_TCP : FD_PROTOCOL_UDP, field)) {
@@ -91,10 +101,8 @@ INLINE void infer_offload(struct fd_live_packet *packet)
         flags = checksum_flags(packet, CHECKSUM_NONE);
     }
     if (packet->gso_size != 0)
-        gso = !tcp                          ? FD_FLAG_GSO_UDP
-              : packet->tcp_flags & TCP_CWR ? FD_FLAG_GSO_TCP | FD_FLAG_GSO_ECN
-                                            : FD_FLAG_GSO_TCP;
-    packet->flags |= flags | gso;
+        flags |= infer_gso(packet);
+    packet->flags |= flags;
 }
 
 /* Once for a matching packet, however many records become of it. */

@@ -95,9 +95,6 @@ static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size,
                                           uint64_t flags) = (void *)BPF_FUNC_ringbuf_reserve;
 static void (*const bpf_ringbuf_discard)(void *data,
                                          uint64_t flags) = (void *)BPF_FUNC_ringbuf_discard;
-/* turn(index, context) until it returns 1; Linux 5.17. */
-static long (*const bpf_loop)(uint32_t turns, long (*turn)(uint32_t index, void *context),
-                              void *context, uint64_t flags) = (void *)BPF_FUNC_loop;
 static long (*const bpf_probe_read_kernel)(void *to, uint32_t size,
                                            const void *from) = (void *)BPF_FUNC_probe_read_kernel;
 
@@ -132,6 +129,14 @@ enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT = 4, FIELD_RSHIFT = 5 };
  * the loader leaves a call out, and config says that nothing comes there. */
 #define KERNEL_FUNCTION extern __attribute__((section(".ksyms"), weak))
 KERNEL_FUNCTION void *bpf_cast_to_kern_ctx(void *context);
+
+/* The counted loop of Linux 6.4: any number of turns, verified as one. */
+struct bpf_iter_num {
+    uint64_t opaque;
+} __attribute__((aligned(8)));
+KERNEL_FUNCTION int bpf_iter_num_new(struct bpf_iter_num *iterator, int begin, int end);
+KERNEL_FUNCTION int *bpf_iter_num_next(struct bpf_iter_num *iterator);
+KERNEL_FUNCTION void bpf_iter_num_destroy(struct bpf_iter_num *iterator);
 
 /* Maps: the object names them; the loader knows their sizes. */
 struct fd_map {

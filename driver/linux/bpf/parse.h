@@ -16,7 +16,7 @@
 _Static_assert(FD_PREFIX_MIN >= 60 + FD_L4_KEPT, "the prefix holds the headers of plain packets");
 
 #define EXTENSIONS_MAX 8192 /* 65,535 bytes of the shortest extension headers */
-#define EXTENSIONS_FEW 16   /* a packet with more of them has no transport header to us */
+#define EXTENSIONS_FEW 16   /* behind more, no transport header is seen */
 
 INLINE uint32_t be16_at(const uint8_t *bytes)
 {
@@ -102,20 +102,6 @@ INLINE int step(struct __sk_buff *skb, struct fd_live_packet *packet, uint32_t e
     return 1;
 }
 
-struct walk {
-    struct __sk_buff *skb;
-    struct fd_live_packet *packet;
-    uint32_t end;
-};
-
-static long next_extension(uint32_t index, void *context)
-{
-    const struct walk *walk = context;
-
-    (void)index;
-    return !step(walk->skb, walk->packet, walk->end);
-}
-
 INLINE uint32_t walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet)
 {
     const uint8_t *ip = packet->prefix;
@@ -129,10 +115,8 @@ INLINE uint32_t walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet)
     packet->protocol = ip[6];
     packet->l4_offset = FD_IPV6_LENGTH;
     packet->fragment = 0;
-    if (is_extension(ip[6])) {
-        struct walk walk = {skb, packet, end};
-        take_turns(EXTENSIONS_MAX, EXTENSIONS_FEW, next_extension, &walk);
-    }
+    if (is_extension(ip[6]))
+        TAKE_TURNS(EXTENSIONS_MAX, EXTENSIONS_FEW, step(skb, packet, end));
     return end;
 }
 

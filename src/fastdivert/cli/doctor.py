@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 
 from fastdivert.cli.failure import DONE, FAILED
 from fastdivert.cli.options import add_json, print_json
@@ -20,17 +21,36 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "that matches nothing, and diverts a datagram in a namespace of its own. The exit code "
         "is 0 only if live capture works.",
     )
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="first remove the filters that killed handles left in this network namespace "
+        "(only on kernels without tcx, and they let everything pass)",
+    )
     add_json(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.clean and not _clean():
+        return FAILED
     report = examine()
     if arguments.json:
         print_json(dataclasses.asdict(report))
     else:
         _print(report)
     return DONE if report.works else FAILED
+
+
+def _clean() -> bool:
+    try:
+        from fastdivert.linux import _linux
+
+        _linux.leftovers(True)
+    except (ImportError, OSError) as error:
+        print(f"fastdivert: what killed handles left cannot be removed: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _print(report: Report) -> None:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests to the kernel's networking by netlink: one message, and what it answers. */
-#ifndef FD_LINUX_RTNETLINK_H
-#define FD_LINUX_RTNETLINK_H
+#ifndef FD_LINUX_NETLINK_REQUEST_H
+#define FD_LINUX_NETLINK_REQUEST_H
 
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
@@ -11,7 +11,7 @@
 
 /* A socket of the calling thread's network namespace, whoever uses it later;
  * or -1. */
-int fd_rtnetlink_open(void);
+int fd_netlink_open(void);
 
 /* A request about filters or queueing disciplines. */
 struct fd_request {

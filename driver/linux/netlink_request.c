@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "rtnetlink.h"
+#include "netlink_request.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #define ANSWER_SIZE (1 << 16)
 
-int fd_rtnetlink_open(void)
+int fd_netlink_open(void)
 {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
     int made = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
