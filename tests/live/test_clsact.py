@@ -147,6 +147,9 @@ def leftovers(where: Namespace, *options: str) -> tuple[str, str]:
 class TestOthers:
     """What others have at clsact is theirs."""
 
+    RULE = ("filter", "add", "dev", "wire0")
+    MATCH = ("protocol", "ip", "u32", "match", "u32", "0", "0")
+
     @pytest.fixture
     def left(self, pair: Pair) -> Namespace:
         left, _ = pair
@@ -167,19 +170,16 @@ class TestOthers:
         assert filters(left, "wire0") == []
         assert has_clsact(left, "wire0")
 
-    def test_a_filter_that_they_add_keeps_our_discipline(
-        self, programs: Path, pair: Pair
-    ) -> None:
+    def test_a_filter_that_they_add_keeps_our_discipline(self, programs: Path, pair: Pair) -> None:
         left, _ = pair
         with Pump(programs, left, "udp") as pump:
-            self.tc(left, *"filter add dev wire0 egress pref 7 protocol ip u32 match u32 0 0".split())
+            self.tc(left, *self.RULE, "egress", "pref", "7", *self.MATCH)
             pump.stop()
         assert has_clsact(left, "wire0")
         assert "u32" in left.run("tc", "filter", "show", "dev", "wire0", "egress")
 
     def test_a_preference_that_they_took_is_named(self, programs: Path, left: Namespace) -> None:
-        rule = "filter add dev wire0 ingress pref 30001 protocol ip u32 match u32 0 0"
-        self.tc(left, *rule.split())
+        self.tc(left, *self.RULE, "ingress", "pref", "30001", *self.MATCH)
         with pytest.raises(AssertionError, match="has the preference 30001 of interface"):
             Pump(programs, left, "udp")
         with Pump(programs, left, "udp", priority=1) as pump:

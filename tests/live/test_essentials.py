@@ -68,18 +68,21 @@ def test_buffers_longer_than_a_packet_are_seen(programs: Path, alone: Namespace,
 @SIDES
 @HOSTS
 def test_an_edited_datagram_has_a_right_checksum(pair: Pair, side: int, host: str) -> None:
-    """Longer than it was, and delivered: the receiver's kernel checks it."""
+    """The receiver's kernel checks it."""
     left, right = pair
-    with receiver(right, host) as sink, pair[side].entered():
-        with fd.open("udp.DstPort == 5001 and udp.Payload[0] == 97") as handle:
-            with open_socket(left, socket.SOCK_DGRAM, host) as source:
-                for text in (b"a quiet word", b"b passes"):
-                    source.sendto(text, (host, 5001))
-                batch = handle.recv(timeout=20)
-                assert len(batch) == 1
-                batch["udp.Payload[0]"] = ord("A")
-                handle.send(batch)
-            arrived = {sink.recv(100), sink.recv(100)}
+    with (
+        receiver(right, host) as sink,
+        open_socket(left, socket.SOCK_DGRAM, host) as source,
+        pair[side].entered(),
+        fd.open("udp.DstPort == 5001 and udp.Payload[0] == 97") as handle,
+    ):
+        for text in (b"a quiet word", b"b passes"):
+            source.sendto(text, (host, 5001))
+        batch = handle.recv(timeout=20)
+        assert len(batch) == 1
+        batch["udp.Payload[0]"] = ord("A")
+        handle.send(batch)
+        arrived = {sink.recv(100), sink.recv(100)}
     assert arrived == {b"A quiet word", b"b passes"}
 
 
@@ -153,12 +156,15 @@ def test_killed_in_the_middle_packets_flow_again(programs: Path, pair: Pair) -> 
 
 
 def test_a_filter_is_swapped_on_every_interface(alone: Namespace) -> None:
-    with receiver(alone, "127.0.0.1") as sink, alone.entered():
-        with fd.open("udp.DstPort == 1") as handle:
-            send_numbers(alone, "127.0.0.1", 1, first=1)
-            handle.filter = "udp.DstPort == 5001"
-            send_numbers(alone, "127.0.0.1", 1, first=2)
-            assert len(handle.recv(timeout=20)) == 1
-            handle.filter = "false"
-            send_numbers(alone, "127.0.0.1", 1, first=3)
-            assert received_numbers(sink) == [1, 3]
+    with (
+        receiver(alone, "127.0.0.1") as sink,
+        alone.entered(),
+        fd.open("udp.DstPort == 1") as handle,
+    ):
+        send_numbers(alone, "127.0.0.1", 1, first=1)
+        handle.filter = "udp.DstPort == 5001"
+        send_numbers(alone, "127.0.0.1", 1, first=2)
+        assert len(handle.recv(timeout=20)) == 1
+        handle.filter = "false"
+        send_numbers(alone, "127.0.0.1", 1, first=3)
+        assert received_numbers(sink) == [1, 3]
