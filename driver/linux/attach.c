@@ -1,144 +1,120 @@
 /* SPDX-License-Identifier: MIT */
 #include "attach.h"
 
-#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "syscall.h"
+#include "attach_clsact.h"
+#include "attach_tcx.h"
+#include "netlink_request.h"
 
-#define PRIORITY_BIAS 30000 /* WinDivert's priorities go from -30000 to 30000 */
-#define CHAIN_MAX 64        /* the kernel's own limit of a tcx chain */
-#define TRIES 100
+#define NO_OWNER 0u /* handles are numbered from 1 */
 
-/* Attributes of Linux 6.6, which older headers do not have. */
-struct query_attributes {
-    uint32_t target;
-    uint32_t attach_type;
-    uint32_t query_flags;
-    uint32_t attach_flags;
-    uint64_t program_ids;
-    uint32_t count;
-    uint32_t padding;
-    uint64_t program_flags;
-    uint64_t link_ids;
-    uint64_t link_flags;
-    uint64_t revision;
-};
-
-struct link_attributes {
-    uint32_t program;
-    uint32_t target;
-    uint32_t attach_type;
-    uint32_t flags;
-    uint32_t relative;
-    uint32_t padding;
-    uint64_t expected_revision;
-};
-
-static uint32_t attach_type(enum fd_direction direction)
+void fd_program_name(char name[FD_PROGRAM_NAME_SIZE], const char *kind, int priority,
+                     enum fd_direction direction)
 {
-    return direction == FD_EGRESS ? FD_BPF_TCX_EGRESS : FD_BPF_TCX_INGRESS;
+    (void)snprintf(name, FD_PROGRAM_NAME_SIZE, "%.3s%05d%c", kind,
+                   (priority + FD_PRIORITY_MAX) % 100000, direction == FD_EGRESS ? 'e' : 'i');
 }
 
-void fd_program_name(char name[FD_PROGRAM_NAME_SIZE], int priority, enum fd_direction direction)
+static int is_clsact(const struct fd_attacher *attacher)
 {
-    (void)snprintf(name, FD_PROGRAM_NAME_SIZE, "fdv%05d%c", (priority + PRIORITY_BIAS) % 100000,
-                   direction == FD_EGRESS ? 'e' : 'i');
+    return attacher->netlink >= 0;
 }
 
-/* 1 and the priority if this program is a handle's. */
-static int read_priority(uint32_t id, int *priority)
+static struct fd_clsact_filter filter_of(const struct fd_attacher *attacher,
+                                         enum fd_direction direction)
 {
-    union bpf_attr attributes;
-    struct bpf_prog_info info;
-    int biased;
-    int end = 0;
+    return (struct fd_clsact_filter){.owner = attacher->owner,
+                                     .handle = attacher->trampolines.ids[direction],
+                                     .program = attacher->trampolines.programs[direction],
+                                     .priority = attacher->priority};
+}
 
-    memset(&attributes, 0, sizeof(attributes));
-    attributes.prog_id = id;
-    int program = fd_bpf(BPF_PROG_GET_FD_BY_ID, &attributes, sizeof(attributes));
-    if (program < 0)
+static void close_programs(struct fd_attacher *attacher)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        if (attacher->programs[direction] >= 0)
+            close(attacher->programs[direction]);
+        attacher->programs[direction] = -1;
+    }
+}
+
+void fd_attacher_init(struct fd_attacher *attacher)
+{
+    *attacher = (struct fd_attacher){
+        .programs = {-1, -1}, .netlink = -1, .trampolines = {.table = -1, .programs = {-1, -1}}};
+}
+
+int fd_attacher_open(struct fd_attacher *attacher, const struct fd_features *features,
+                     uint32_t owner, int priority, struct fd_error *error)
+{
+    attacher->priority = priority;
+    attacher->owner = owner;
+    attacher->process = getpid();
+    if (features->tcx)
         return 0;
-    memset(&info, 0, sizeof(info));
-    memset(&attributes, 0, sizeof(attributes));
-    attributes.info.bpf_fd = (uint32_t)program;
-    attributes.info.info_len = sizeof(info);
-    attributes.info.info = (uint64_t)(uintptr_t)&info;
-    int failed = fd_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, sizeof(attributes));
-    close(program);
-    if (failed || sscanf(info.name, "fdv%5d%*[ei]%n", &biased, &end) != 1 || end != 9)
-        return 0;
-    *priority = biased - PRIORITY_BIAS;
-    return 1;
+    attacher->netlink = fd_netlink_open();
+    if (attacher->netlink < 0)
+        return fd_fail_errno(error, "opening a netlink socket");
+    (void)fd_clsact_sweep(attacher->netlink, owner, 1);
+    return fd_trampolines_open(&attacher->trampolines, priority, error);
 }
 
-/* The chain as it is; an empty one has no entry in the kernel. */
-static int query(uint32_t ifindex, enum fd_direction direction, uint32_t ids[CHAIN_MAX],
-                 struct query_attributes *attributes)
+void fd_attacher_close(struct fd_attacher *attacher)
 {
-    memset(attributes, 0, sizeof(*attributes));
-    attributes->target = ifindex;
-    attributes->attach_type = attach_type(direction);
-    attributes->program_ids = (uint64_t)(uintptr_t)ids;
-    attributes->count = CHAIN_MAX;
-    if (fd_bpf(BPF_PROG_QUERY, attributes, sizeof(*attributes)) == 0)
-        return 0;
-    attributes->count = 0;
-    attributes->revision = 0;
-    return errno == ENOENT ? 0 : -1;
+    close_programs(attacher);
+    fd_trampolines_close(&attacher->trampolines);
+    if (attacher->netlink >= 0)
+        close(attacher->netlink);
+    attacher->netlink = -1;
 }
 
-int fd_attach(int program, uint32_t ifindex, enum fd_direction direction, int priority,
+int fd_attacher_set_programs(struct fd_attacher *attacher, const int programs[2],
+                             struct fd_error *error)
+{
+    int failed =
+        is_clsact(attacher) ? fd_trampolines_aim(&attacher->trampolines, programs, error) : 0;
+
+    close_programs(attacher);
+    memcpy(attacher->programs, programs, sizeof(attacher->programs));
+    return failed;
+}
+
+int fd_attach(struct fd_attacher *attacher, uint32_t ifindex, enum fd_direction direction,
               struct fd_error *error)
 {
-    uint32_t ids[CHAIN_MAX];
-    struct query_attributes chain;
-
-    /* Between the query and the link others may come and go: the kernel
-     * compares the revision, and we look again. */
-    for (int attempt = 0; attempt < TRIES; attempt++) {
-        struct link_attributes attributes = {.program = (uint32_t)program,
-                                             .target = ifindex,
-                                             .attach_type = attach_type(direction),
-                                             .flags = FD_BPF_F_AFTER};
-        if (query(ifindex, direction, ids, &chain) < 0)
-            break;
-        for (uint32_t i = 0; i < chain.count; i++) {
-            int other;
-            if (read_priority(ids[i], &other) && other < priority) {
-                attributes.flags = FD_BPF_F_BEFORE | FD_BPF_F_ID;
-                attributes.relative = ids[i];
-                break;
-            }
-        }
-        attributes.expected_revision = chain.revision;
-        int link = fd_bpf(BPF_LINK_CREATE, &attributes, sizeof(attributes));
-        if (link >= 0)
-            return link;
-        if (errno != ESTALE && errno != ENOENT)
-            break;
-    }
-    if (errno == ENODEV)
-        return fd_fail(error, FD_ERROR_ARGUMENT, ENODEV, "interface %u does not exist", ifindex);
-    if (errno == EINVAL)
-        return fd_fail(error, FD_ERROR_KERNEL, EINVAL,
-                       "this kernel cannot link programs to tcx; Linux 6.6 or later, built with "
-                       "CONFIG_NET_XGRESS, is needed");
-    if (errno == ERANGE)
-        return fd_fail(error, FD_ERROR_BUSY, ERANGE,
-                       "interface %u has %d programs already, and takes no more", ifindex,
-                       CHAIN_MAX);
-    return fd_fail_errno(error, "attaching to an interface");
+    if (!is_clsact(attacher))
+        return fd_tcx_attach(attacher->programs[direction], ifindex, direction, attacher->priority,
+                             error);
+    const struct fd_clsact_filter filter = filter_of(attacher, direction);
+    return fd_clsact_attach(attacher->netlink, ifindex, direction, &filter, error);
 }
 
-int fd_attach_replace(int link, int program, struct fd_error *error)
+void fd_detach(struct fd_attacher *attacher, uint32_t ifindex, enum fd_direction direction,
+               int place)
 {
-    union bpf_attr attributes;
+    if (!is_clsact(attacher)) {
+        close(place);
+    } else if (attacher->process == getpid()) {
+        const struct fd_clsact_filter filter = filter_of(attacher, direction);
+        fd_clsact_detach(attacher->netlink, ifindex, direction, &filter);
+    }
+}
 
-    memset(&attributes, 0, sizeof(attributes));
-    attributes.link_update.link_fd = (uint32_t)link;
-    attributes.link_update.new_prog_fd = (uint32_t)program;
-    if (fd_bpf(BPF_LINK_UPDATE, &attributes, sizeof(attributes)) < 0)
-        return fd_fail_errno(error, "replacing a filter");
-    return 0;
+int fd_attach_replace(struct fd_attacher *attacher, int place, int program, struct fd_error *error)
+{
+    return is_clsact(attacher) ? 0 : fd_tcx_replace(place, program, error);
+}
+
+int fd_attach_sweep(int remove, struct fd_error *error)
+{
+    int netlink = fd_netlink_open();
+
+    if (netlink < 0)
+        return fd_fail_errno(error, "opening a netlink socket");
+    int removed = fd_clsact_sweep(netlink, NO_OWNER, remove);
+    close(netlink);
+    return removed;
 }

@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "attach.h"
-
-void fd_attachments_open(struct fd_attachments *attachments, int priority)
+void fd_attachments_open(struct fd_attachments *attachments)
 {
-    *attachments = (struct fd_attachments){.priority = priority, .programs = {-1, -1}};
+    *attachments = (struct fd_attachments){0};
+    fd_attacher_init(&attachments->attacher);
     pthread_mutex_init(&attachments->lock, NULL);
 }
 
@@ -30,12 +28,13 @@ static struct fd_attachment *find(struct fd_attachments *attachments, uint32_t i
     return NULL;
 }
 
-static void detach(struct fd_attachment *attachment)
+static void detach(struct fd_attachments *attachments, struct fd_attachment *attachment)
 {
     for (int direction = 0; direction < 2; direction++) {
-        if (attachment->links[direction] >= 0)
-            close(attachment->links[direction]);
-        attachment->links[direction] = -1;
+        if (attachment->places[direction] >= 0)
+            fd_detach(&attachments->attacher, attachment->index, (enum fd_direction)direction,
+                      attachment->places[direction]);
+        attachment->places[direction] = -1;
     }
 }
 
@@ -43,13 +42,12 @@ static void attach(struct fd_attachments *attachments, struct fd_attachment *att
 {
     for (int direction = 0; direction < 2; direction++) {
         struct fd_error error = {0};
-        if (attachment->links[direction] >= 0)
+        if (attachment->places[direction] >= 0)
             continue;
-        attachment->links[direction] =
-            fd_attach(attachments->programs[direction], attachment->index,
-                      (enum fd_direction)direction, attachments->priority, &error);
+        attachment->places[direction] = fd_attach(&attachments->attacher, attachment->index,
+                                                  (enum fd_direction)direction, &error);
         /* One that has gone since it was announced is no failure. */
-        if (attachment->links[direction] < 0 && error.number != ENODEV)
+        if (attachment->places[direction] < 0 && error.number != ENODEV)
             if (attachments->failures++ == 0)
                 attachments->error = error;
     }
@@ -64,17 +62,8 @@ static struct fd_attachment *add(struct fd_attachments *attachments, uint32_t in
         return NULL;
     attachments->list = grown;
     grown += attachments->count++;
-    *grown = (struct fd_attachment){.index = index, .links = {-1, -1}};
+    *grown = (struct fd_attachment){.index = index, .places = {-1, -1}};
     return grown;
-}
-
-static void close_programs(struct fd_attachments *attachments)
-{
-    for (int direction = 0; direction < 2; direction++) {
-        if (attachments->programs[direction] >= 0)
-            close(attachments->programs[direction]);
-        attachments->programs[direction] = -1;
-    }
 }
 
 /* ---- from any thread ----------------------------------------------------- */
@@ -83,11 +72,11 @@ void fd_attachments_detach(struct fd_attachments *attachments)
 {
     pthread_mutex_lock(&attachments->lock);
     for (uint32_t i = 0; i < attachments->count; i++)
-        detach(&attachments->list[i]);
+        detach(attachments, &attachments->list[i]);
     free(attachments->list);
     attachments->list = NULL;
     attachments->count = 0;
-    close_programs(attachments);
+    fd_attacher_close(&attachments->attacher);
     pthread_mutex_unlock(&attachments->lock);
 }
 
@@ -106,7 +95,7 @@ void fd_attachments_changed(struct fd_attachments *attachments,
         if (interface->has_ip)
             attach(attachments, attachment);
         else
-            detach(attachment);
+            detach(attachments, attachment);
     }
     pthread_mutex_unlock(&attachments->lock);
 }
@@ -116,7 +105,7 @@ void fd_attachments_gone(struct fd_attachments *attachments, uint32_t index)
     pthread_mutex_lock(&attachments->lock);
     struct fd_attachment *attachment = find(attachments, index);
     if (attachment != NULL) {
-        detach(attachment);
+        detach(attachments, attachment);
         *attachment = attachments->list[--attachments->count];
     }
     pthread_mutex_unlock(&attachments->lock);
@@ -130,13 +119,14 @@ int fd_attachments_replace(struct fd_attachments *attachments, const int program
     pthread_mutex_lock(&attachments->lock);
     for (uint32_t i = 0; i < attachments->count; i++)
         for (int direction = 0; direction < 2; direction++) {
-            int link = attachments->list[i].links[direction];
-            if (link >= 0 && fd_attach_replace(link, programs[direction], error) < 0 &&
+            int place = attachments->list[i].places[direction];
+            if (place >= 0 &&
+                fd_attach_replace(&attachments->attacher, place, programs[direction], error) < 0 &&
                 errno != ENOLINK) /* its interface has gone */
                 failed = -1;
         }
-    close_programs(attachments);
-    memcpy(attachments->programs, programs, sizeof(attachments->programs));
+    if (fd_attacher_set_programs(&attachments->attacher, programs, error) < 0)
+        failed = -1;
     pthread_mutex_unlock(&attachments->lock);
     return failed;
 }
@@ -159,7 +149,7 @@ uint32_t fd_attachments_count(struct fd_attachments *attachments, uint32_t *fail
 
     pthread_mutex_lock(&attachments->lock);
     for (uint32_t i = 0; i < attachments->count; i++)
-        count += attachments->list[i].links[FD_EGRESS] >= 0;
+        count += attachments->list[i].places[FD_EGRESS] >= 0;
     *failures = attachments->failures;
     pthread_mutex_unlock(&attachments->lock);
     return count;

@@ -25,6 +25,7 @@ SOURCE: Final = HERE / "bpf" / "divert.bpf.c"
 
 _SHT_REL: Final = 9
 _STT_FUNC: Final = 2
+_STB_WEAK: Final = 2
 _LD_IMM64, _CALL = 0x18, 0x85
 _CORE_KINDS: Final = {0: "OFFSET", 1: "SIZE", 2: "EXISTS", 4: "SHIFT_LEFT", 5: "SHIFT_RIGHT"}
 _STRUCTS: Final = (4, 5)
@@ -45,6 +46,7 @@ class Symbol:
     name: str
     section: int
     kind: int
+    weak: bool
     value: int
     size: int
 
@@ -80,7 +82,7 @@ class Elf:
         table = self.section(".symtab")
         strings = self.sections[table.link].data
         self.symbols = [
-            Symbol(_text(strings, name), section, info & 15, value, size)
+            Symbol(_text(strings, name), section, info & 15, info >> 4 == _STB_WEAK, value, size)
             for name, info, _, section, value, size in struct.iter_unpack(
                 self.order + "IBBHQQ", table.data
             )
@@ -218,18 +220,21 @@ def _relocate_symbols(
         elif symbol.section == data_section:
             entry = _relocation(at, "CONFIG", symbol.value + immediate)
         elif opcode == _CALL and symbol.section == 0:
-            entry = _relocation(at, "KERNEL", name=symbol.name)
+            entry = _relocation(at, "KERNEL", int(symbol.weak), symbol.name)
         elif opcode == _CALL:
             target = symbol.value + (immediate + 1) * 8
-            number = next(
-                i
-                for i, one in enumerate(functions)
-                if (one.section, one.begin) == (symbol.section, target)
-            )
-            entry = _relocation(at, "FUNCTION", number)
+            entry = _relocation(at, "FUNCTION", _starting_at(functions, symbol.section, target))
         else:
             raise SystemExit(f"{function.name}+{at}: cannot relocate {symbol.name}")
         function.relocations.append(entry)
+
+
+def _starting_at(functions: list[Function], section: int, begin: int) -> int:
+    return next(
+        number
+        for number, one in enumerate(functions)
+        if (one.section, one.begin) == (section, begin)
+    )
 
 
 def _relocate_fields(elf: Elf, btf: Btf, functions: list[Function]) -> None:

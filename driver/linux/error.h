@@ -26,6 +26,11 @@ struct fd_error {
 int fd_fail(struct fd_error *error, enum fd_error_kind kind, int number, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Permission was refused: says which capabilities are missing, or who else may
+ * have refused. */
+int fd_fail_permission(struct fd_error *error, int number, const char *what);
+int fd_lacks_capability(void);
+
 /* The same for a system call that just failed; errno decides the kind. */
 int fd_fail_errno(struct fd_error *error, const char *what);
 

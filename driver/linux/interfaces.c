@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "netlink_request.h"
 #include "thread.h"
 
 #define BUFFER_SIZE (1 << 16)
@@ -31,36 +32,22 @@ struct fd_watch {
 
 /* ---- messages ----------------------------------------------------------- */
 
-static const struct rtattr *find(const struct rtattr *first, size_t size, unsigned short type)
-{
-    for (const struct rtattr *one = first; RTA_OK(one, size); one = RTA_NEXT(one, size))
-        if ((one->rta_type & NLA_TYPE_MASK) == type)
-            return one;
-    return NULL;
-}
-
-static int says(const struct rtattr *attribute, const char *text)
-{
-    return attribute != NULL && RTA_PAYLOAD(attribute) >= strlen(text) + 1 &&
-           memcmp(RTA_DATA(attribute), text, strlen(text) + 1) == 0;
-}
-
 /* The packets of a port are those of the bridge, bond or switch above it, and
  * are seen there; frames that it only bridges are no IP packets of this host.
  * A VRF is the other way round: its ports have the packets. */
 static int has_ip(const struct rtattr *first, size_t size)
 {
-    const struct rtattr *info = find(first, size, IFLA_LINKINFO);
+    const struct rtattr *info = fd_attribute(first, size, IFLA_LINKINFO);
     const struct rtattr *kind = NULL;
     const struct rtattr *port = NULL;
 
     if (info != NULL) {
-        kind = find(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_KIND);
-        port = find(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_SLAVE_KIND);
+        kind = fd_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_KIND);
+        port = fd_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_SLAVE_KIND);
     }
-    if (find(first, size, IFLA_MASTER) != NULL)
-        return says(port, "vrf");
-    return !says(kind, "vrf");
+    if (fd_attribute(first, size, IFLA_MASTER) != NULL)
+        return fd_attribute_says(port, "vrf");
+    return !fd_attribute_says(kind, "vrf");
 }
 
 static void read_link(struct fd_watch *watch, const struct nlmsghdr *message)
@@ -77,7 +64,7 @@ static void read_link(struct fd_watch *watch, const struct nlmsghdr *message)
         watch->events.interface_gone(watch->events.context, interface.index);
         return;
     }
-    const struct rtattr *address = find(first, size, IFLA_ADDRESS);
+    const struct rtattr *address = fd_attribute(first, size, IFLA_ADDRESS);
     if (address != NULL && RTA_PAYLOAD(address) == sizeof(interface.address))
         memcpy(interface.address, RTA_DATA(address), sizeof(interface.address));
     interface.has_ip = (uint8_t)has_ip(first, size);
@@ -105,11 +92,11 @@ static void read_address(struct fd_watch *watch, const struct nlmsghdr *message)
     const struct rtattr *first = IFA_RTA(header);
     size_t size = IFA_PAYLOAD(message);
     int exists = message->nlmsg_type == RTM_NEWADDR;
-    const struct rtattr *local = find(first, size, IFA_LOCAL);
+    const struct rtattr *local = fd_attribute(first, size, IFA_LOCAL);
 
     /* On a point-to-point link IFA_ADDRESS is the peer's. */
-    tell_address(watch, local != NULL ? local : find(first, size, IFA_ADDRESS), exists);
-    tell_address(watch, find(first, size, IFA_BROADCAST), exists);
+    tell_address(watch, local != NULL ? local : fd_attribute(first, size, IFA_ADDRESS), exists);
+    tell_address(watch, fd_attribute(first, size, IFA_BROADCAST), exists);
 }
 
 /* 1: the end of the dump that was asked for. */

@@ -13,10 +13,11 @@
 
 #include "attach.h"
 #include "attachments.h"
-#include "kernel_types.h"
 #include "emit.h"
 #include "inject.h"
 #include "interfaces.h"
+#include "kernel_features.h"
+#include "kernel_types.h"
 #include "object.h"
 #include "owner.h"
 #include "registry.h"
@@ -38,7 +39,8 @@ struct fd_live {
     int inject_program;
     int frames_program;
     struct fd_injector *injector;
-    struct fd_btf *btf;
+    struct fd_btf *btf; /* kept: a filter may be swapped often */
+    struct fd_features features;
     struct fd_watch *watch;
     struct fd_attachments attachments; /* the watch's thread changes them */
     pthread_mutex_t swap;              /* one filter is put in place at a time */
@@ -130,6 +132,9 @@ static void configure(struct fd_live *live, const struct fd_filter_code *code)
     live->config.hashes = code->hashes;
     live->config.times = code->times;
     live->config.reassembles = live->options.reassembles;
+    live->config.casts = live->features.casts;
+    live->config.reads = live->features.reads;
+    live->config.loops = live->features.loops;
 }
 
 static int load_programs(struct fd_live *live, const struct fd_program *program, int loaded[2],
@@ -144,12 +149,10 @@ static int load_programs(struct fd_live *live, const struct fd_program *program,
     configure(live, &code);
     struct fd_object_maps maps = live->maps;
     struct fd_replacement filter = {"filter", code.instructions, code.count};
-    if (live->btf == NULL) /* kept: a filter may be swapped often */
-        live->btf = fd_btf_open(error);
     maps.config = fd_object_create_config(&live->config, sizeof(live->config), error);
-    for (int direction = 0; live->btf != NULL && maps.config >= 0 && direction < 2; direction++) {
+    for (int direction = 0; maps.config >= 0 && direction < 2; direction++) {
         char name[FD_PROGRAM_NAME_SIZE];
-        fd_program_name(name, live->options.priority, (enum fd_direction)direction);
+        fd_program_name(name, FD_DIVERT_NAME, live->options.priority, (enum fd_direction)direction);
         loaded[direction] =
             fd_object_load(&fd_divert_object, entries[direction], BPF_PROG_TYPE_SCHED_CLS, name,
                            &maps, live->btf, &filter, error);
@@ -218,7 +221,7 @@ static struct fd_live *allocate(const struct fd_live_options *options)
     live->registration.map = -1;
     for (uint32_t i = 0; i < FD_OBJECT_MAPS_MAX; i++)
         live->maps.map[i] = -1;
-    fd_attachments_open(&live->attachments, options->priority);
+    fd_attachments_open(&live->attachments);
     pthread_mutex_init(&live->swap, NULL);
     return live;
 }
@@ -255,15 +258,23 @@ static int open_injector(struct fd_live *live, struct fd_error *error)
 
 static int prepare(struct fd_live *live, struct fd_error *error)
 {
+    int programs[2];
+
     live->queues.count = fd_possible_cpus();
     if (live->queues.count == 0)
         return fd_fail(error, FD_ERROR_SYSTEM, 0,
                        "cannot read /sys/devices/system/cpu/possible: mount /sys");
     fd_queues_size(&live->queues, live->options.queue_length, live->options.queue_size);
     live->config.epoch = clock_now(CLOCK_REALTIME) - clock_now(CLOCK_MONOTONIC);
-    if (fd_owner_take(&live->owner, error) < 0 || create_maps(live, error) < 0 ||
+    /* Without it the programs read less: see kernel_features.h. */
+    live->btf = fd_btf_open(NULL);
+    if (fd_features_find(&live->features, live->btf, error) < 0 ||
+        fd_owner_take(&live->owner, error) < 0 || create_maps(live, error) < 0 ||
         map_maps(live, error) < 0 ||
-        load_programs(live, live->options.program, live->attachments.programs, error) < 0)
+        fd_attacher_open(&live->attachments.attacher, &live->features, live->owner.number,
+                         live->options.priority, error) < 0 ||
+        load_programs(live, live->options.program, programs, error) < 0 ||
+        fd_attacher_set_programs(&live->attachments.attacher, programs, error) < 0)
         return -1;
     live->options.program = NULL; /* the caller's */
     return open_injector(live, error);
@@ -445,7 +456,7 @@ uint32_t fd_live_inject(struct fd_live *live, const struct fd_descriptor *descri
 
 int fd_live_program(const struct fd_live *live, int direction)
 {
-    return live->attachments.programs[direction == FD_EGRESS];
+    return live->attachments.attacher.programs[direction == FD_EGRESS];
 }
 
 static void add(uint64_t *sum, const volatile uint64_t *part, size_t bytes)

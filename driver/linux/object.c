@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "assembler.h"
 #include "kernel_types.h"
 
 #define FUNCTIONS_MAX 16
@@ -151,11 +152,12 @@ static int field_value(struct image *image, const struct fd_relocation *relocati
 {
     struct fd_btf_member member;
 
+    *value = 0;
+    if (image->btf == NULL) /* in a branch that is never taken */
+        return 0;
     if (!fd_btf_member(image->btf, relocation->name, relocation->member, &member)) {
-        if (relocation->kind == FD_RELOCATE_EXISTS) {
-            *value = 0;
+        if (relocation->kind == FD_RELOCATE_EXISTS)
             return 0;
-        }
         return fd_fail(image->error, FD_ERROR_KERNEL, 0,
                        "this kernel's struct %s has no %s: fastdivert does not know this kernel",
                        relocation->name, relocation->member);
@@ -216,8 +218,11 @@ static int relocate(struct image *image, uint32_t function, const struct fd_relo
     case FD_RELOCATE_KERNEL:
         instruction->src_reg = BPF_PSEUDO_KFUNC_CALL;
         instruction->off = 0;
-        instruction->imm = (int32_t)fd_btf_function(image->btf, relocation->name);
-        if (instruction->imm == 0)
+        instruction->imm =
+            image->btf == NULL ? 0 : (int32_t)fd_btf_function(image->btf, relocation->name);
+        if (instruction->imm == 0 && relocation->index != 0)
+            *instruction = FD_MOVE_VALUE(BPF_REG_0, 0); /* in a branch that is never taken */
+        else if (instruction->imm == 0)
             return fd_fail(image->error, FD_ERROR_KERNEL, 0,
                            "this kernel has no %s; Linux 6.6 or later is needed", relocation->name);
         return 0;
@@ -287,9 +292,12 @@ static int refused(const struct image *image, uint32_t type, const char *name)
         return again;
     }
     size_t length = strlen(log);
-    fd_fail(image->error, FD_ERROR_FILTER, number,
-            "the kernel's verifier refuses program %s (%s); please report this with: %s", name,
-            strerror(number), log + (length > 700 ? length - 700 : 0));
+    if (fd_lacks_capability()) /* without CAP_PERFMON the verifier trusts nobody */
+        fd_fail_permission(image->error, number, "the kernel's verifier refuses an eBPF program");
+    else
+        fd_fail(image->error, FD_ERROR_FILTER, number,
+                "the kernel's verifier refuses program %s (%s); please report this with: %s", name,
+                strerror(number), log + (length > 700 ? length - 700 : 0));
     if (getenv("FASTDIVERT_VERIFIER_LOG") != NULL) {
         ssize_t written = write(2, log, length);
         (void)written;

@@ -17,7 +17,7 @@ enum fd_relocation_kind {
     FD_RELOCATE_MAP,      /* index: of the map */
     FD_RELOCATE_CONFIG,   /* index: offset in struct fd_live_config */
     FD_RELOCATE_FUNCTION, /* index: of a function of this object */
-    FD_RELOCATE_KERNEL,   /* name: a kernel function */
+    FD_RELOCATE_KERNEL,   /* name: a kernel function; index 1: one that may be missing */
     FD_RELOCATE_OFFSET,   /* the rest: name.member of a kernel struct */
     FD_RELOCATE_SIZE,
     FD_RELOCATE_EXISTS,

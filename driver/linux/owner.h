@@ -14,11 +14,20 @@
 
 struct fd_owner {
     int socket;
-    uint32_t mark; /* magic and owner, slot 0 */
-    uint64_t note; /* the namespace's secret for skb->cb */
+    uint32_t number; /* from 1 */
+    uint32_t mark;   /* magic and owner, slot 0 */
+    uint64_t note;   /* the namespace's secret for skb->cb */
 };
 
 int fd_owner_take(struct fd_owner *owner, struct fd_error *error);
 void fd_owner_free(struct fd_owner *owner);
+
+/* Whether a handle of this number is open in the calling thread's namespace. */
+int fd_owner_lives(uint32_t number);
+
+/* One process at a time changes what handles of a namespace share. The lock
+ * dies with its holder. Returns what fd_owner_unlock wants, or -1. */
+int fd_owner_lock(struct fd_error *error);
+void fd_owner_unlock(int lock);
 
 #endif

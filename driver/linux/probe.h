@@ -5,12 +5,10 @@
 #define FD_LINUX_PROBE_H
 
 #include "error.h"
+#include "kernel_features.h"
 
 enum fd_check_id {
     FD_CHECK_BPF = 0,  /* bpf(2) is allowed */
-    FD_CHECK_BTF,      /* the kernel describes its types */
-    FD_CHECK_KFUNCS,   /* and has the functions that we call */
-    FD_CHECK_TCX,      /* programs can be linked to interfaces */
     FD_CHECK_SOCKET,   /* packets can be sent */
     FD_CHECK_PROGRAMS, /* the verifier takes our programs */
     FD_CHECK_COUNT,
@@ -24,5 +22,8 @@ struct fd_check {
 
 /* Returns 1 if all are good. */
 int fd_probe(struct fd_check checks[FD_CHECK_COUNT]);
+
+/* What the kernel has of that which programs can do without; 0 or -1. */
+int fd_probe_features(struct fd_features *features, struct fd_error *error);
 
 #endif

@@ -34,6 +34,9 @@ struct fd_live_config {
     uint32_t hashes;      /* the filter asks for random8, 16 or 32 */
     uint32_t times;       /* or for the timestamp, which costs as much as a filter */
     uint32_t reassembles; /* FD_REASSEMBLES and the kinds of it, or 0: judge fragments */
+    uint32_t casts;       /* the rest is what this kernel can: see struct fd_features */
+    uint32_t reads;
+    uint32_t loops;
 };
 
 /* Fragments go to user space unjudged, which puts the packets together and asks

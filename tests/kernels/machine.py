@@ -51,7 +51,7 @@ def _command_line(
     booted: Kernel, archive: int, passed: Mapping[str, int], cpus: int, memory_mib: int
 ) -> list[str]:
     # The parent-death signal ends the machine also where the runner itself is killed.
-    command = ["nice", "-n", "15", program("setpriv"), "--pdeathsig", "KILL"]
+    command = [program("setpriv"), "--pdeathsig", "KILL"]
     command += [program("qemu-system-x86_64"), "-nodefaults", "-no-user-config", "-no-reboot"]
     command += ["-display", "none", "-nic", "none", "-accel", "tcg,thread=multi"]
     command += ["-cpu", "max", "-smp", str(cpus), "-m", f"{memory_mib}M"]

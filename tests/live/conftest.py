@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the C test programs."""
+    """The folder of the C test programs; FASTDIVERT_PROGRAMS names one that is built already."""
+    if built := os.environ.get("FASTDIVERT_PROGRAMS"):
+        return Path(built)
     folder = tmp_path_factory.mktemp("programs")
     subprocess.run(
         [sys.executable, str(ROOT / "driver/linux/build.py"), "--tests", str(folder)], check=True

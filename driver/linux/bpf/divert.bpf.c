@@ -137,20 +137,46 @@ INLINE int is_elsewhere(struct __sk_buff *skb, int egress)
     return !egress && (skb->pkt_type == PACKET_OTHERHOST || skb->ifindex == LOOPBACK_IFINDEX);
 }
 
-INLINE int load(struct __sk_buff *skb, struct sk_buff *kernel, struct fd_live_packet *packet)
+INLINE uint32_t read_l3(struct sk_buff *kernel)
 {
     uint64_t data = (uint64_t)kernel->data - (uint64_t)kernel->head;
-    uint32_t l3;
 
     OPAQUE(data);
-    l3 = kernel->network_header - (uint32_t)data;
+    return kernel->network_header - (uint32_t)data;
+}
+
+/* Whether the packet's first bytes, which begin at l3 or elsewhere, are these. */
+INLINE int begins_at(struct __sk_buff *skb, uint32_t l3, const uint64_t first[2])
+{
+    uint64_t here[2];
+
+    return bpf_skb_load_bytes(skb, l3, here, sizeof(here)) == 0 && here[0] == first[0] &&
+           here[1] == first[1];
+}
+
+/* Older kernels show the network header's bytes, and not where they are. */
+INLINE uint32_t find_l3(struct __sk_buff *skb)
+{
+    uint64_t first[2];
+
+    if (bpf_skb_load_bytes_relative(skb, 0, first, sizeof(first), BPF_HDR_START_NET) != 0 &&
+        (bpf_skb_pull_data(skb, ETHERNET_LENGTH + sizeof(first)) != 0 ||
+         bpf_skb_load_bytes_relative(skb, 0, first, sizeof(first), BPF_HDR_START_NET) != 0))
+        return FD_L2_MAX + 1;
+    if (begins_at(skb, ETHERNET_LENGTH, first))
+        return ETHERNET_LENGTH;
+    return begins_at(skb, 0, first) ? 0 : FD_L2_MAX + 1;
+}
+
+INLINE int load(struct __sk_buff *skb, struct sk_buff *kernel, struct fd_live_packet *packet)
+{
+    uint32_t l3 = config.casts ? read_l3(kernel) : find_l3(skb);
+
     if (l3 > FD_L2_MAX || skb->len <= l3)
         return 0;
     uint32_t captured = skb->len - l3;
     uint32_t prefix = captured < config.prefix ? captured : config.prefix;
-    OPAQUE(prefix);
-    if (prefix == 0 || prefix > FD_PREFIX_MAX)
-        return 0;
+    BOUND(prefix, FD_PREFIX_MAX, return 0);
     packet->l2_length = packet->l3 = l3;
     packet->captured = captured;
     packet->gso_size = skb->gso_size;
@@ -194,13 +220,14 @@ INLINE int divert(struct __sk_buff *skb, int egress)
     struct fd_live_packet *packet = only_element(&packets);
     if (!state || !packet || !state->capturing || is_elsewhere(skb, egress))
         return TCX_NEXT;
-    struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
+    struct sk_buff *kernel = config.casts ? bpf_cast_to_kern_ctx(skb) : 0;
     if (config.times)
         packet->timestamp = (int64_t)bpf_ktime_get_ns() + config.epoch;
-    if (!load(skb, kernel, packet) || !find_queue(&queue))
+    if (!find_queue(&queue))
         return TCX_NEXT;
     struct fd_producer_counters *counts = &queue.producer->counters;
-    int good = is_super(packet) ? parse_super(skb, packet) : parse(skb, packet);
+    int good = load(skb, kernel, packet) &&
+               (is_super(packet) ? parse_super(skb, packet) : parse(skb, packet));
     if (!good) {
         counts->seen++;
         WRITE_ONCE(queue.header->producer.malformed, ++counts->malformed);

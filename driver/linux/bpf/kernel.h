@@ -18,11 +18,25 @@
  * check into one that the verifier cannot follow. */
 #define OPAQUE(lvalue) __asm__ volatile("" : "+r"(lvalue))
 
+/* From here on length is 1 to most, or otherwise is done. The verifier of Linux
+ * 6.1 learns from "less than", not from "is 0", and does not carry what it has
+ * learnt over to a copy: so it stands right before the call that needs it. */
+#define BOUND(length, most, otherwise) \
+    do {                               \
+        (length)--;                    \
+        OPAQUE(length);                \
+        if ((length) >= (most))        \
+            otherwise;                 \
+        OPAQUE(length);                \
+        (length)++;                    \
+    } while (0)
+
 /* Values before it come from memory after it, where the verifier knows nothing
  * of them: paths that differ in constants only become one again. Without a few
  * of these a load takes 200 ms, with them 10. */
 #define FORGET() __asm__ volatile("" ::: "memory")
 
+#define ETHERNET_LENGTH 14
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -53,6 +67,10 @@ static uint64_t (*const bpf_ktime_get_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static uint32_t (*const bpf_get_smp_processor_id)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 static long (*const bpf_skb_load_bytes)(const void *skb, uint32_t offset, void *to,
                                         uint32_t length) = (void *)BPF_FUNC_skb_load_bytes;
+static long (*const bpf_skb_load_bytes_relative)(const void *skb, uint32_t offset, void *to,
+                                                 uint32_t length, uint32_t header) = (void *)
+    BPF_FUNC_skb_load_bytes_relative;
+static long (*const bpf_skb_pull_data)(void *skb, uint32_t length) = (void *)BPF_FUNC_skb_pull_data;
 static long (*const bpf_skb_store_bytes)(void *skb, uint32_t offset, const void *from,
                                          uint32_t length,
                                          uint64_t flags) = (void *)BPF_FUNC_skb_store_bytes;
@@ -107,8 +125,9 @@ enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT = 4, FIELD_RSHIFT = 5 };
          << __builtin_preserve_field_info(field, FIELD_LSHIFT) >>                          \
      __builtin_preserve_field_info(field, FIELD_RSHIFT))
 
-/* Functions of the kernel, resolved by name. */
-#define KERNEL_FUNCTION extern __attribute__((section(".ksyms")))
+/* Functions of the kernel, resolved by name. Weak: where the kernel has none,
+ * the loader leaves a call out, and config says that nothing comes there. */
+#define KERNEL_FUNCTION extern __attribute__((section(".ksyms"), weak))
 KERNEL_FUNCTION void *bpf_cast_to_kern_ctx(void *context);
 
 /* The counted loop of Linux 6.4: any number of turns, verified as one. */

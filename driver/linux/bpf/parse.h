@@ -9,14 +9,14 @@
 
 #include "../../core/protocol.h"
 #include "../../core/packet.h"
-#include "../shared.h"
-#include "kernel.h"
+#include "turns.h"
 
 /* An IPv4 header at its longest and a TCP header's fixed part: what the prefix
  * always holds if the packet does. */
 _Static_assert(FD_PREFIX_MIN >= 60 + FD_L4_KEPT, "the prefix holds the headers of plain packets");
 
 #define EXTENSIONS_MAX 8192 /* 65,535 bytes of the shortest extension headers */
+#define EXTENSIONS_FEW 16   /* behind more, no transport header is seen */
 
 INLINE uint32_t be16_at(const uint8_t *bytes)
 {
@@ -105,7 +105,6 @@ INLINE int step(struct __sk_buff *skb, struct fd_live_packet *packet, uint32_t e
 INLINE uint32_t walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet)
 {
     const uint8_t *ip = packet->prefix;
-    struct bpf_iter_num turns;
 
     if (packet->captured < FD_IPV6_LENGTH)
         return 0;
@@ -116,13 +115,8 @@ INLINE uint32_t walk_ipv6(struct __sk_buff *skb, struct fd_live_packet *packet)
     packet->protocol = ip[6];
     packet->l4_offset = FD_IPV6_LENGTH;
     packet->fragment = 0;
-    if (is_extension(ip[6])) {
-        bpf_iter_num_new(&turns, 0, EXTENSIONS_MAX);
-        while (bpf_iter_num_next(&turns))
-            if (!step(skb, packet, end))
-                break;
-        bpf_iter_num_destroy(&turns);
-    }
+    if (is_extension(ip[6]))
+        TAKE_TURNS(EXTENSIONS_MAX, EXTENSIONS_FEW, step(skb, packet, end));
     return end;
 }
 

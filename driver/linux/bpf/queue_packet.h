@@ -39,9 +39,7 @@ INLINE unsigned record(struct __sk_buff *skb, struct fd_live_packet *packet, str
     uint32_t gap = fd_record_packet_at(l2) - l2; /* the L2 bytes end where the packet begins */
     uint32_t all = l2 + captured;
     gap &= FD_PACKET_ALIGN - 1;
-    OPAQUE(all);
-    if (all == 0 || all > FD_L2_MAX + FD_CAPTURED_MAX - FD_PACKET_ALIGN)
-        return FD_DROP_OVERSIZE;
+    BOUND(all, FD_L2_MAX + FD_CAPTURED_MAX - FD_PACKET_ALIGN, return FD_DROP_OVERSIZE);
     if (bpf_skb_load_bytes(skb, 0, queue->bytes + at + gap, all) != 0)
         return FD_DROP_UNREADABLE;
 

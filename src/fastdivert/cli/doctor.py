@@ -22,11 +22,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "Windows this installs the driver, which fastdivert uninstall removes. The exit code "
         "is 0 only if live capture works.",
     )
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="first remove the filters that killed handles left in this network namespace "
+        "(only on kernels without tcx, and they let everything pass)",
+    )
     add_json(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.clean and not _clean():
+        return FAILED
     report = _examine()
     if arguments.json:
         print_json(dataclasses.asdict(report))
@@ -41,6 +49,17 @@ def _examine() -> Report:
     else:
         from fastdivert.linux.doctor import examine
     return examine()
+
+
+def _clean() -> bool:
+    try:
+        from fastdivert.linux import _linux
+
+        _linux.leftovers(True)
+    except (ImportError, OSError) as error:
+        print(f"fastdivert: what killed handles left cannot be removed: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _print(report: Report) -> None:

@@ -101,6 +101,17 @@ cdef extern from "linux/live.h" nogil:
     int fd_live_program(const fd_live *live, int direction)
     int fd_live_read_stats(fd_live *live, fd_live_stats *stats, fd_error *error)
 
+cdef extern from "linux/kernel_features.h" nogil:
+    struct fd_features:
+        uint8_t tcx
+        uint8_t casts
+        uint8_t reads
+        uint8_t loops
+    const char *fd_features_tier(const fd_features *features)
+
+cdef extern from "linux/attach.h" nogil:
+    int fd_attach_sweep(bint remove, fd_error *error)
+
 cdef extern from "linux/probe.h" nogil:
     enum:
         FD_CHECK_COUNT
@@ -109,6 +120,7 @@ cdef extern from "linux/probe.h" nogil:
         int good
         fd_error error
     int fd_probe(fd_check *checks)
+    int fd_probe_features(fd_features *features, fd_error *error)
 
 
 def probe():
@@ -120,6 +132,30 @@ def probe():
     return [(checks[i].name.decode(),
              "" if checks[i].good else checks[i].error.message.decode(errors="replace"))
             for i in range(FD_CHECK_COUNT)]
+
+
+def features():
+    """What this kernel has of what came late, by loading: its tier, and each by name."""
+    cdef fd_features found
+    cdef fd_error error
+    cdef int failed
+    with nogil:
+        failed = fd_probe_features(&found, &error)
+    if failed:
+        raise_error(&error)
+    return {"tier": fd_features_tier(&found).decode(), "tcx": bool(found.tcx),
+            "casts": bool(found.casts), "reads": bool(found.reads), "loops": bool(found.loops)}
+
+
+def leftovers(bint remove):
+    """How many filters of dead handles this namespace has, or had if they are to go."""
+    cdef fd_error error
+    cdef int count
+    with nogil:
+        count = fd_attach_sweep(remove, &error)
+    if count < 0:
+        raise_error(&error)
+    return count
 
 
 _DROP_CAUSES = ("queue_length", "queue_size", "queue_time", "oversize", "memory", "flag",

@@ -13,7 +13,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from fastdivert.live.report import Check, Report, Result
 
@@ -21,16 +21,22 @@ __all__ = ["TIERS", "Check", "Report", "Result", "examine"]
 
 _BTF: Final = "/sys/kernel/btf/vmlinux"
 
-#: Tiers of kernels, newest first, and what each would divert by.
-TIERS: Final = (
-    ((6, 6), "full", "tcx"),
-    ((5, 18), "clsact", "clsact with live frames"),
-    ((5, 5), "clone", "clsact with clone_redirect"),
-    ((0, 0), "none", "nothing that fastdivert could use"),
-)
+#: What the driver attaches to, by the tier that the kernel was found to be of.
+TIERS: Final = {
+    "full": "programs at tcx, which go with their process",
+    "clsact": "filters at clsact, which jump into programs that go with their process",
+    "none": "programs cannot be loaded, so nobody can tell",
+}
 
-#: The tier that this build has a driver for.
-_NEEDED: Final = "full"
+#: What the driver does without, if the kernel has it not.
+_SPARE: Final = {
+    "casts": "no packet metadata (bpf_cast_to_kern_ctx, Linux 6.2, or BTF is missing): "
+    "the state of checksums is told by the packets themselves",
+    "reads": "no reading of kernel memory (lockdown): the kind of segmentation is told by the "
+    "packets themselves",
+    "loops": "no counted loops (bpf_iter_num, Linux 6.4): behind more than 16 IPv6 extension "
+    "headers no transport header is known",
+}
 
 #: Capabilities by bit, and those that imply others: capabilities(7).
 _CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
@@ -42,28 +48,29 @@ def examine() -> Report:
     """Looks at everything, and tries it."""
     if not sys.platform.startswith("linux"):
         found = f"{platform.system()} {platform.machine()}: this build has no live driver for it"
-        cure = "use Linux 6.6 or later, or the replay driver, which needs neither"
+        cure = "use Linux, or the replay driver, which needs neither"
         return Report(False, "none", [Check("platform", Result.FAILED, found, cure)])
     looked: tuple[Callable[[], Check], ...] = (
         _platform,
-        _kernel,
         _extension,
+        _kernel,
+        _features,
         _capabilities,
         _user_namespace,
         _btf,
-        _cast,
         _lockdown,
         _unprivileged,
         _compiler,
         _locked_memory,
         _handles,
         _programs,
+        _leftovers,
     )
     checks = [look() for look in looked]
     opened = _open_here()
     diverted = _divert_one(opened)
     works = opened.result is Result.OK and diverted.result is not Result.FAILED
-    return Report(works, _tier(platform.release())[0], [*checks, opened, diverted])
+    return Report(works, _found()["tier"], [*checks, opened, diverted])
 
 
 # ---- the system --------------------------------------------------------------
@@ -73,19 +80,30 @@ def _platform() -> Check:
     return Check("platform", Result.OK, f"Linux, {platform.machine()}")
 
 
-def _tier(release: str) -> tuple[str, str]:
-    match = re.match(r"(\d+)\.(\d+)", release)
-    version = (int(match[1]), int(match[2])) if match else (0, 0)
-    return next((name, means) for since, name, means in TIERS if version >= since)
+def _found() -> dict[str, Any]:
+    """The kernel's features, as the driver finds them by loading programs."""
+    try:
+        from fastdivert.linux import _linux
+
+        return _linux.features()
+    except (ImportError, OSError):
+        return {"tier": "none"}
 
 
 def _kernel() -> Check:
-    release = platform.release()
-    tier, means = _tier(release)
-    found = f"{release}, tier {tier}: {means}"
-    if tier == _NEEDED:
-        return Check("kernel", Result.OK, found)
-    return Check("kernel", Result.FAILED, found, "boot Linux 6.6 or later: this build needs tcx")
+    tier = _found()["tier"]
+    found = f"{platform.release()}, tier {tier}: {TIERS[tier]}"
+    return Check("kernel", Result.SKIPPED if tier == "none" else Result.OK, found)
+
+
+def _features() -> Check:
+    found = _found()
+    if found["tier"] == "none":
+        return Check("features", Result.SKIPPED, TIERS["none"])
+    missing = [text for name, text in _SPARE.items() if not found[name]]
+    if not missing:
+        return Check("features", Result.OK, "all that the driver makes use of")
+    return Check("features", Result.NOTE, "; ".join(missing))
 
 
 def _extension() -> Check:
@@ -143,33 +161,13 @@ def _user_namespace() -> Check:
 # ---- the kernel ----------------------------------------------------------------
 
 
-def _read_btf() -> bytes:
-    with open(_BTF, "rb") as file:
-        return file.read()
-
-
 def _btf() -> Check:
     try:
-        size = len(_read_btf())
+        size = os.stat(_BTF).st_size
     except OSError as error:
-        return Check(
-            "BTF",
-            Result.FAILED,
-            f"{_BTF}: {error.strerror}",
-            "mount sysfs, or boot a kernel that was built with CONFIG_DEBUG_INFO_BTF",
-        )
+        text = f"{_BTF}: {error.strerror}; without it less is known of packets, see features"
+        return Check("BTF", Result.NOTE, text)
     return Check("BTF", Result.OK, f"{_BTF}, {size:,} bytes")
-
-
-def _cast() -> Check:
-    name = "bpf_cast_to_kern_ctx"
-    try:
-        there = b"\0" + name.encode() + b"\0" in _read_btf()
-    except OSError:
-        return Check(name, Result.SKIPPED, "without BTF nobody can tell")
-    if there:
-        return Check(name, Result.OK, "in BTF")
-    return Check(name, Result.FAILED, "not in BTF", "boot Linux 6.2 or later, built with it")
 
 
 def _lockdown() -> Check:
@@ -180,8 +178,7 @@ def _lockdown() -> Check:
     mode = match[1] if match else state
     if mode != "confidentiality":
         return Check("lockdown", Result.OK, mode)
-    cure = "boot with lockdown=integrity or without lockdown"
-    return Check("lockdown", Result.FAILED, f"{mode}: eBPF may not read kernel memory", cure)
+    return Check("lockdown", Result.NOTE, f"{mode}: programs may not read kernel memory")
 
 
 def _unprivileged() -> Check:
@@ -252,6 +249,21 @@ def _programs() -> Check:
     named = ", ".join(map(str, sorted(set(found), reverse=True)))
     text = f"{len(found)} of fastdivert's in all namespaces, priorities {named}"
     return Check("loaded programs", Result.NOTE, text)
+
+
+def _leftovers() -> Check:
+    """Filters at clsact stay when their process is killed, and do nothing from then on."""
+    name = "leftovers"
+    try:
+        from fastdivert.linux import _linux
+
+        count = _linux.leftovers(False)
+    except (ImportError, OSError) as error:
+        return Check(name, Result.SKIPPED, f"cannot be looked for: {error}")
+    if not count:
+        return Check(name, Result.OK, "none in this network namespace")
+    text = f"{count} filter{'s' * (count != 1)} of killed handles, which let everything pass"
+    return Check(name, Result.NOTE, text, "the next handle here removes them, or: doctor --clean")
 
 
 # ---- tried -----------------------------------------------------------------------
