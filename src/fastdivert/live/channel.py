@@ -37,6 +37,9 @@ _SPIN_TURNS = 1000
 #: Longer than any call to the port can take.
 _CALL_SECONDS = 5.0
 
+#: How long closing runs after traffic that comes as fast as it is given back.
+_OVERTAKING_SECONDS = 0.1
+
 #: Packets that one step of closing gives back.
 _DRAIN = 1024
 
@@ -273,7 +276,6 @@ class LiveChannel:
         with self._state:
             if self._closed:
                 return
-            self._port.stop()
             self._closed = self._ending = True
             # Calls are short. If one was torn between its two ends by an exception
             # from a signal, its count stays up, and there is nothing to wait for.
@@ -281,7 +283,9 @@ class LiveChannel:
         self._doorbell.ring()  # whoever waits leaves, and lets go of the lock
         with self._receiving:
             try:
-                if not self._sniffs:
+                if self._sniffs:
+                    self._port.stop()
+                else:
                     self._give_back()
             finally:
                 with self._state:
@@ -289,13 +293,24 @@ class LiveChannel:
                     self._port.close()
 
     def _give_back(self) -> None:
-        """What was queued and not received goes on as if it had never been taken."""
-        while (packets := self._take(_DRAIN)) is not None:
-            self._return(packets)
+        """What was queued and not received goes on as if it had never been taken.
+
+        What waits goes first, while later packets still queue up behind it: a
+        driver takes milliseconds to stop, and they would overtake.
+        """
+        self._return_queued(time.monotonic() + _OVERTAKING_SECONDS)
+        self._port.stop()
+        self._return_queued(None)
         if self._assembly is not None:
             held = self._assembly.give_up()
             if held is not None:
                 self._return(held)
+
+    def _return_queued(self, until: float | None) -> None:
+        while (packets := self._take(_DRAIN)) is not None:
+            self._return(packets)
+            if until is not None and time.monotonic() >= until:
+                return
 
     # ---- parameters, counters, readiness -------------------------------------
 
