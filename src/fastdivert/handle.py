@@ -24,7 +24,10 @@ from fastdivert.filter import Filter
 from fastdivert.filter import compile as compile_filter
 from fastdivert.params import LIMITS
 
-_VERDICT_LAST = int(max(Verdict))  # numpy compares with an enum five times slower
+_VERDICT_LAST = int(max(Verdict))
+
+#: No ring holds more, so no batch does.
+_LONGEST = LIMITS[Param.QUEUE_LENGTH][2]
 
 #: Packets a batch from an iterating handle has at the most, by default.
 MAX_BATCH = 1024
@@ -42,6 +45,9 @@ class Handle:
         self._filter = filter
         self._priority = priority
         self._flags = flags
+        self._layer = int(filter.layer)  # an enum's arithmetic takes longer than a packet's
+        self._receives = not flags & Flag.SEND_ONLY
+        self._sends = not flags & Flag.RECV_ONLY
         self._closed = False
         self.max_batch = MAX_BATCH
 
@@ -103,9 +109,9 @@ class Handle:
         most = operator.index(self.max_batch if max_packets is None else max_packets)
         if most < 1:
             raise ValueError(f"max_packets is {most}; at least 1 is needed")
-        if self._flags & Flag.SEND_ONLY:
+        if not self._receives:
             raise HandleError("the handle was opened with SEND_ONLY: it receives nothing")
-        return min(most, LIMITS[Param.QUEUE_LENGTH][2])
+        return most if most < _LONGEST else _LONGEST
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -168,7 +174,7 @@ class Handle:
             ReleasedError: the batch was sent before. ValueError: a batch of
                 another layer, a verdict that does not exist, wrong addresses.
         """
-        if self._flags & Flag.RECV_ONLY:
+        if not self._sends:
             raise HandleError("the handle was opened with RECV_ONLY: it sends nothing")
         if isinstance(packets, Batch):
             self._check_batch(packets)
@@ -198,12 +204,12 @@ class Handle:
         return sent
 
     def _check_batch(self, batch: Batch) -> None:
-        if batch.layer != self.layer:
+        packets = batch._packets
+        if packets.layer != self._layer:
             raise ValueError(f"a batch of {batch.layer.name} cannot be sent at {self.layer.name}")
-        verdicts = batch.verdicts
-        if verdicts.max(initial=0) > _VERDICT_LAST:
-            row = int(np.flatnonzero(verdicts > _VERDICT_LAST)[0])
-            raise ValueError(f"packet {row} has verdict {verdicts[row]}; no Verdict is that")
+        row = packets.check_verdicts(_VERDICT_LAST)
+        if row >= 0:
+            raise ValueError(f"packet {row} has verdict {batch.verdicts[row]}; no Verdict is that")
 
     # ---- the rest of its life ----------------------------------------------
 

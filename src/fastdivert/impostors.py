@@ -20,8 +20,8 @@ from fastdivert._core import Packets
 from fastdivert.dtypes import headers_of
 from fastdivert.enums import HeaderFlag
 
-_LOOPS: Final = int(HeaderFlag.IMPOSTOR)
-_KINDS: Final = int(HeaderFlag.IMPOSTOR | HeaderFlag.REINJECTED)
+LOOPING: Final = int(HeaderFlag.IMPOSTOR)
+IMPOSTOR_KINDS: Final = int(HeaderFlag.IMPOSTOR | HeaderFlag.REINJECTED)
 
 
 def spend_ttl(
@@ -31,9 +31,9 @@ def spend_ttl(
 
     Those that have none left join ``stays``, with EHOSTUNREACH as their fault.
     """
-    if not packets.flagged(_KINDS, _LOOPS):
+    if not packets.flagged(IMPOSTOR_KINDS, LOOPING):
         return
-    impostors = (headers_of(packets)["flags"] & _KINDS) == _LOOPS
+    impostors = (headers_of(packets)["flags"] & IMPOSTOR_KINDS) == LOOPING
     impostors &= ~stays
     done = np.empty(len(packets), np.bool_)
     packets.decrement_ttl(impostors, done)

@@ -315,6 +315,49 @@ cdef class Packets:
         self.memory = None
         PyThread_release_lock(memory.lock)
 
+    def check_verdicts(self, uint8_t last):
+        """The first row whose verdict is beyond last, or -1."""
+        cdef uint32_t row
+        cdef uint32_t found = self.rows.count
+        self.enter()
+        for row in range(self.rows.count):
+            if self.rows.descriptors[row].verdict > last:
+                found = row
+                break
+        self.leave()
+        return found if found != self.rows.count else -1
+
+    def claim(self, uint32_t mask, uint32_t value):
+        """(headers, records) of a batch that is sent as it is, which is so released; else None.
+
+        As it is: no row has a verdict, or these values of the flags in mask. Of
+        several threads one gets it; what it gets keeps the packets' memory.
+        """
+        cdef uint32_t row
+        cdef fd_descriptor *descriptors = self.rows.descriptors
+        cdef Memory memory
+        cdef bint whole = True
+        cdef list owners
+        self.enter()
+        memory = self.memory
+        for row in range(self.rows.count):
+            if descriptors[row].verdict != 0 or descriptors[row].flags & mask == value:
+                whole = False
+                break
+        if not whole:
+            PyThread_release_lock(memory.lock)
+            return None
+        self.released = True
+        PyThread_release_lock(memory.lock)
+        owners = [self, memory.owners]
+        headers = view_of(self.descriptor_owner, <uint8_t *>descriptors,
+                          self.rows.count * <Py_ssize_t>sizeof(fd_descriptor))
+        records = view_of(owners, <uint8_t *>self.rows.records,
+                          self.rows.count * <Py_ssize_t>sizeof(fd_record), True)
+        self.descriptor_owner = None
+        self.memory = None
+        return headers, records
+
     # ---- views -----------------------------------------------------------
 
     def headers(self):

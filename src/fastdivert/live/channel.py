@@ -7,7 +7,6 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from fastdivert.dtypes import headers_of
 from fastdivert.enums import Param, Shutdown, Verdict
 from fastdivert.errors import HandleClosedError, HandleError, ShutdownError
 from fastdivert.filter import Filter
-from fastdivert.impostors import spend_ttl
+from fastdivert.impostors import IMPOSTOR_KINDS, LOOPING, spend_ttl
 from fastdivert.live.assembly import NO_FRAGMENTS, Assembly, fragment_kinds
 from fastdivert.live.port import Doorbell, Port
 from fastdivert.params import QueueParams, power_of_two
@@ -26,7 +25,6 @@ from fastdivert.params import QueueParams, power_of_two
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_Headers = npt.NDArray[np.void]
 _Faults = npt.NDArray[np.int32]
 
 _DROP = int(Verdict.DROP)  # numpy compares with an enum five times slower
@@ -83,7 +81,9 @@ class LiveChannel:
         self._receiving = threading.Lock()  # one thread takes and waits at a time
         self._swapping = threading.Lock()  # one filter is put in place at a time
         self._books = threading.Lock()  # held while records are between two counters
-        self._state = threading.Condition()  # guards what follows; notified as sends end
+        # Guards what follows. Reentrant, because a signal's handler may close the handle.
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)  # of a closed handle: the last call ends
         self._busy = 0  # calls to the port that closing waits for: sends and swaps of the filter
         self._ended = Shutdown(0)
         self._ending = False  # shut down or closed: whoever waits must look why
@@ -96,18 +96,28 @@ class LiveChannel:
     # ---- receiving -----------------------------------------------------------
 
     def recv(self, most: int, timeout: float | None) -> Packets:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with _locked(self._receiving, timeout):
-            while True:
-                packets = self._try_recv(most)
-                if packets is None and self._busy_poll:
-                    packets = self._spin(most, deadline)
-                if packets is not None:
-                    return packets
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError("no packet came in time")
-                self._wait(left)
+        if timeout is None:
+            with self._receiving:
+                return self._recv(most, None)
+        deadline = time.monotonic() + timeout
+        if not self._receiving.acquire(timeout=timeout):
+            raise TimeoutError("another thread is receiving on this handle")
+        try:
+            return self._recv(most, deadline)
+        finally:
+            self._receiving.release()
+
+    def _recv(self, most: int, deadline: float | None) -> Packets:
+        while True:
+            packets = self._try_recv(most)
+            if packets is None and self._busy_poll:
+                packets = self._spin(most, deadline)
+            if packets is not None:
+                return packets
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("no packet came in time")
+            self._wait(left)
 
     def _check_process(self) -> None:
         if os.getpid() != self._owner:
@@ -175,7 +185,7 @@ class LiveChannel:
         """They go on as if they had never been taken."""
         faults = np.zeros(len(packets), np.int32)
         sent = self._port.inject(headers_of(packets), packets.records(), faults, True)
-        with self._state:
+        with self._lock:
             self._send_errors += len(packets) - sent
 
     def _wait(self, timeout: float | None) -> None:
@@ -223,28 +233,33 @@ class LiveChannel:
         finally:
             if rows is not None:
                 faults[rows] = found
-            with self._state:
+            with self._lock:
                 self._sent += sent
                 self._verdict_drops += dropped
                 self._send_errors += count - dropped - sent
                 self._busy -= 1
-                self._state.notify_all()
+                if self._closed:
+                    self._idle.notify_all()
         return sent
 
     def _claim(
         self, packets: Packets, faults: _Faults
-    ) -> tuple[_Headers, Buffer, npt.NDArray[np.uint32] | None, int]:
+    ) -> tuple[Buffer, Buffer, npt.NDArray[np.uint32] | None, int]:
         """The rows to send, their numbers if they are not all, and how many are dropped.
 
         Releases the batch: one thread gets it. What is returned keeps the
         packets' memory until it has been sent.
         """
-        with self._state:
+        with self._lock:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
-            if self._ended & Shutdown.SEND:
+            if self._ending and self._ended & Shutdown.SEND:
                 raise ShutdownError("the handle was shut down for sending")
+            whole = packets.claim(IMPOSTOR_KINDS, LOOPING)
+            if whole is not None:  # as mostly
+                self._busy += 1
+                return *whole, None, 0
             stays = headers_of(packets)["verdict"] == _DROP
             dropped = int(stays.sum())
             spend_ttl(packets, stays, faults)
@@ -260,7 +275,7 @@ class LiveChannel:
     # ---- ends ----------------------------------------------------------------
 
     def shutdown(self, how: Shutdown) -> None:
-        with self._state:
+        with self._lock:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
@@ -273,13 +288,13 @@ class LiveChannel:
     def close(self) -> None:
         if os.getpid() != self._owner:
             return  # a child's copy: the parent goes on with it
-        with self._state:
+        with self._lock:
             if self._closed:
                 return
             self._closed = self._ending = True
             # Calls are short. If one was torn between its two ends by an exception
             # from a signal, its count stays up, and there is nothing to wait for.
-            self._state.wait_for(lambda: self._busy == 0, timeout=_CALL_SECONDS)
+            self._idle.wait_for(lambda: self._busy == 0, timeout=_CALL_SECONDS)
         self._doorbell.ring()  # whoever waits leaves, and lets go of the lock
         with self._receiving:
             try:
@@ -288,7 +303,7 @@ class LiveChannel:
                 else:
                     self._give_back()
             finally:
-                with self._state:
+                with self._lock:
                     self._final_stats = self._stats()
                     self._port.close()
 
@@ -315,7 +330,7 @@ class LiveChannel:
     # ---- parameters, counters, readiness -------------------------------------
 
     def set_filter(self, filter: Filter) -> None:
-        with self._state:
+        with self._lock:
             self._check_process()
             if self._closed:
                 raise HandleClosedError("the handle is closed")
@@ -329,15 +344,15 @@ class LiveChannel:
                     self._port.set_program(program, filter.text, fragment_kinds(filter))
                     self._assembly.set_filter(filter)
         finally:
-            with self._state:
+            with self._lock:
                 self._busy -= 1
-                self._state.notify_all()
+                self._idle.notify_all()
 
     def get_param(self, param: Param) -> int:
         return self._params.get(param)
 
     def set_param(self, param: Param, value: int) -> None:
-        with self._state:
+        with self._lock:
             most = dict(zip((Param.QUEUE_LENGTH, Param.QUEUE_SIZE), self._geometry, strict=True))
             if value > most.get(param, value):
                 raise ValueError(
@@ -348,7 +363,7 @@ class LiveChannel:
             self._port.set_policy(self._params.length, self._params.time, self._params.size)
 
     def stats(self) -> dict[str, Any]:
-        with self._state:
+        with self._lock:
             return self._final_stats or self._stats()
 
     def _stats(self) -> dict[str, Any]:
@@ -389,14 +404,3 @@ class LiveChannel:
 
     def fileno(self) -> int:
         return self._doorbell.fileno()
-
-
-@contextlib.contextmanager
-def _locked(lock: threading.Lock, timeout: float | None) -> Iterator[None]:
-    """Holds a lock that is waited for no longer than timeout seconds."""
-    if not lock.acquire(timeout=-1 if timeout is None else timeout):
-        raise TimeoutError("another thread is receiving on this handle")
-    try:
-        yield
-    finally:
-        lock.release()
