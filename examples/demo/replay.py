@@ -45,8 +45,10 @@ def show(path: Path, most: int) -> None:
 
 def repeated(path: Path, packets: int) -> Iterator[fd.Batch]:
     """The capture over and over, until that many packets have come."""
-    while packets > 0:
-        for batch in fd.read_pcap(path):
+    with fd.read_pcap(path) as reader:
+        for batch in itertools.cycle(list(reader)):
+            if packets <= 0:
+                return
             packets -= len(batch)
             yield batch
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.kernel_objects import everything, settled
+from tests.live.kernel_objects import everything, new_since
 from tests.live.namespaces import Namespace, join, namespace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def host_as_it_was() -> Iterator[None]:
     """Programs, maps, links, pins, namespaces, devices, queueing disciplines: nothing is left."""
     before = everything()
     yield
-    assert settled(before) == before
+    assert not new_since(before)
 
 
 @pytest.fixture(autouse=True)

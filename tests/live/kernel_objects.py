@@ -66,13 +66,13 @@ def ours() -> dict[str, list[tuple[int, str]]]:
     }
 
 
-def everything() -> dict[str, Any]:
+def everything() -> dict[str, set[Any]]:
     """All that a test could leave behind, in this network namespace and on the host.
 
     Others on a shared machine come and go: what the whole host has counts only
     where the tests are required, which is where they have the host for themselves.
     """
-    host: dict[str, Any] = {
+    host: dict[str, set[Any]] = {
         "programs": set(objects("program")),
         "maps": set(objects("map")),
         "links": {number for number, _ in objects("link")},
@@ -84,19 +84,25 @@ def everything() -> dict[str, Any]:
         "devices": _lines("ip", "-o", "link", "show"),
         "disciplines": _lines("tc", "qdisc", "show"),
         "filters": {
-            (device, way): _lines("tc", "filter", "show", "dev", device, way)
+            f"{device} {way}: {line}"
             for device in _listed("/sys/class/net")
             for way in ("ingress", "egress")
+            for line in _lines("tc", "filter", "show", "dev", device, way)
         },
     }
 
 
-def settled(wanted: dict[str, Any], seconds: float = 5.0) -> dict[str, Any]:
-    """``everything``, as soon as it is what is wanted: the kernel takes things away a bit later."""
+def new_since(before: dict[str, set[Any]], seconds: float = 5.0) -> dict[str, set[Any]]:
+    """What is there and was not, by kind; waits for it to go, as the kernel frees a bit later."""
     end = time.monotonic() + seconds
-    while (found := everything()) != wanted and time.monotonic() < end:
+    while (new := _new_since(before)) and time.monotonic() < end:
         time.sleep(0.1)
-    return found
+    return new
+
+
+def _new_since(before: dict[str, set[Any]]) -> dict[str, set[Any]]:
+    now = everything()
+    return {kind: new for kind in now if (new := now[kind] - before[kind])}
 
 
 def _listed(folder: str) -> set[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.kernel_objects import everything, settled
+from tests.live.kernel_objects import everything, new_since
 from tests.live.namespaces import Namespace
 from tests.live.traffic import open_socket, received_numbers, receiver, send_numbers, stream
 
@@ -108,7 +108,7 @@ def test_the_demo_accounts_for_every_packet_and_leaves_nothing_behind() -> None:
     assert rows["seen by the handle"] == ["100.00%", "100.00%"]
     assert rows["unaccounted for"] == rows["out of order"] == ["0", "0"]
     assert all(int(number.replace(",", "")) > 1000 for number in rows["delivered to port 9000"])
-    assert settled(before) == before
+    assert not new_since(before)
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_the_demo_can_be_ended_in_the_middle(number: signal.Signals) -> None:
     _, complaint = process.communicate(timeout=20)
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in complaint
-    assert settled(before) == before
+    assert not new_since(before)
 
 
 def test_the_demo_without_privileges_plays_a_capture_and_says_why() -> None:
