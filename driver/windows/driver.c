@@ -2,13 +2,13 @@
 /*
  * fastdivert.sys: the device, who may open it, and what happens at its ends.
  * A file object of the device is a handle (handle.c); what it is told comes by
- * IOCTL (ioctl.c); packets come from the filter engine (engine.c, classify.c),
- * wait in queues (queue.c) and go back (inject.c).
+ * IOCTL (ioctl.c); packets come from the filter engine (engine.c, classify.c,
+ * capture.c), wait in queues (queue.c) and go back (flush.c, inject.c).
  */
 #include "clock.h"
 #include "engine.h"
 #include "handle.h"
-#include "inject.h"
+#include "injection.h"
 #include "ioctl.h"
 
 #define WIDE_(text) L##text

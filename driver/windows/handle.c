@@ -7,7 +7,7 @@
 
 #include "../core/atomic.h"
 #include "engine.h"
-#include "inject.h"
+#include "flush.h"
 #include "slot.h"
 
 #define ORDER_BITS 40 /* openings that can be told apart */
@@ -262,7 +262,7 @@ static void detach(struct fd_handle *handle)
         fd_slot_close(handle->key);
     for (ULONG number = 0; number < handle->receive_count; number++) {
         if (fd_handle_diverts(handle))
-            fd_inject_undelivered(handle, &handle->queues[number]);
+            fd_flush_undelivered(handle, &handle->queues[number]);
         poison(&handle->queues[number]);
     }
     ring_doorbell(handle);

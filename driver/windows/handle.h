@@ -28,6 +28,7 @@ struct fd_way_back {
     volatile LONG64 outstanding;
     volatile LONG64 outstanding_size;
     volatile LONG64 own;
+    volatile LONG64 segments;
 };
 
 struct fd_handle {

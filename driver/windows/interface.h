@@ -75,6 +75,8 @@ enum fd_windows_state {
 #define FD_WINDOWS_HANDLES_MAX 256u            /* open at a time */
 #define FD_WINDOWS_LOCKED_MAX 0x80000000ull    /* bytes of all regions of a handle */
 #define FD_WINDOWS_OUTSTANDING_MAX 0x4000000ll /* bytes of a handle's packets in the stack */
+#define FD_WINDOWS_SEGMENTS_MAX 2048u          /* of a super-packet: 64 KiB at 32 bytes each */
+#define FD_WINDOWS_SEGMENTS_SIZE_MAX 0x40000u  /* their bytes: each repeats all headers */
 #define FD_WINDOWS_PRIORITY_MAX 30000          /* and -30000: WinDivert's range */
 
 /* WinDivert's flags have WinDivert's values. NO_INSTALL (0x10) concerns the
@@ -165,12 +167,19 @@ struct fd_windows_register {
  * subifindex, mark (the compartment; 0 is the default), verdict and gso_size;
  * layer must be the handle's. A record with FD_VERDICT_DROP is passed over.
  *
+ * A super-packet (FD_FLAG_GSO_TCP or _UDP, gso_size bytes of payload in each of
+ * its segments) goes on as its segments, with complete checksums, because
+ * nothing behind the driver would cut it. It has one status like any other
+ * record. For want of memory none of its segments is sent; if the stack refuses
+ * one, the status is what it said, and the others are on their way.
+ *
  * status is an NTSTATUS for each consumed record, in order:
  *   SUCCESS                  on its way, or passed over
- *   INVALID_PARAMETER        no IP packet, or not of the family or length it says
+ *   INVALID_PARAMETER        no IP packet, or not of the family or length it says; or a
+ *                            super-packet that is not of the protocol it says, or of more
+ *                            segments or bytes in them than FD_WINDOWS_SEGMENTS_...MAX
  *   INVALID_ADDRESS_COMPONENT another layer than the handle's
  *   HOST_UNREACHABLE         an impostor whose TTL has run out
- *   NOT_SUPPORTED            a super-packet (gso_size is not 0)
  *   DEVICE_BUSY              FD_WINDOWS_OUTSTANDING_MAX bytes are still in the stack
  *   INSUFFICIENT_RESOURCES   no memory
  *   others                   what the stack said, as it came
@@ -226,7 +235,9 @@ struct fd_windows_injection_counters {
     uint64_t outstanding;      /* packets in the stack now */
     uint64_t outstanding_size; /* their bytes */
     uint64_t own;              /* injected by this handle or by one behind it: left alone */
-    uint64_t reserved[6];
+    uint64_t segments;         /* packets more than records, as super-packets were cut: injected +
+                                  returned + segments is completed + failed + outstanding */
+    uint64_t reserved[5];
 };
 
 /* STATS; from OPENED on. A struct fd_producer_counters for each queue follows

@@ -2,96 +2,12 @@
 #include "ioctl.h"
 
 #include "clock.h"
-#include "inject.h"
-
-/* The request of one IOCTL, and where its result goes. Input and output share
- * one buffer of the kernel's, so what is needed of the input is copied before
- * the first byte of output. */
-struct call {
-    struct fd_handle *handle;
-    UCHAR *buffer;
-    ULONG input;
-    ULONG output;
-    ULONG_PTR written;
-};
-
-/* ---- what every input has in common ------------------------------------------- */
-
-/* An input of this fixed size, which says so itself. */
-static NTSTATUS take_fixed(const struct call *call, PVOID to, ULONG size)
-{
-    ULONG said;
-
-    if (call->input != size)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    RtlCopyMemory(to, call->buffer, size);
-    RtlCopyMemory(&said, to, sizeof(said));
-    return said == size ? STATUS_SUCCESS : STATUS_INFO_LENGTH_MISMATCH;
-}
-
-/* The same for the head of an input that goes on. */
-static NTSTATUS take_head(const struct call *call, PVOID to, ULONG size)
-{
-    ULONG said;
-
-    if (call->input < size)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    RtlCopyMemory(to, call->buffer, size);
-    RtlCopyMemory(&said, to, sizeof(said));
-    return said == call->input ? STATUS_SUCCESS : STATUS_INFO_LENGTH_MISMATCH;
-}
-
-static NTSTATUS take_request(const struct call *call, struct fd_windows_request *request)
-{
-    return take_fixed(call, request, sizeof(*request));
-}
-
-static NTSTATUS take_plain_request(const struct call *call)
-{
-    struct fd_windows_request request;
-
-    NTSTATUS status = take_request(call, &request);
-    if (NT_SUCCESS(status) && request.argument != 0)
-        return STATUS_INVALID_PARAMETER;
-    return status;
-}
-
-static NTSTATUS give(struct call *call, const void *result, ULONG size)
-{
-    if (call->output < size)
-        return STATUS_BUFFER_TOO_SMALL;
-    RtlCopyMemory(call->buffer, result, size);
-    call->written = size;
-    return STATUS_SUCCESS;
-}
-
-/* A program at an offset of the input, to its very end. The system buffer is the
- * kernel's own: what is verified there does not change before it is copied. */
-static NTSTATUS find_program(const struct call *call, ULONG offset, ULONG size,
-                             const struct fd_program **program)
-{
-    const ULONG head = FIELD_OFFSET(struct fd_program, test);
-    uint32_t test;
-
-    if (call->input - offset != size)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    const struct fd_program *found = (const struct fd_program *)(call->buffer + offset);
-    if (fd_program_verify(found, size, &test) != FD_PROGRAM_OK ||
-        size != head + found->length * sizeof(found->test[0]))
-        return STATUS_INVALID_IMAGE_FORMAT;
-    *program = found;
-    return STATUS_SUCCESS;
-}
-
-static BOOLEAN is_between(const struct fd_handle *handle, enum fd_windows_state first,
-                          enum fd_windows_state last)
-{
-    return handle->state >= first && handle->state <= last;
-}
+#include "flush.h"
+#include "parameters.h"
 
 /* ---- one by one ------------------------------------------------------------------- */
 
-static NTSTATUS query_version(struct call *call)
+static NTSTATUS query_version(struct fd_call *call)
 {
     struct fd_windows_version version = {
         .size = sizeof(version),
@@ -108,15 +24,8 @@ static NTSTATUS query_version(struct call *call)
 
     version.clock_start = fd_clock_origin(&counter);
     version.clock_counter = counter;
-    NTSTATUS status = take_plain_request(call);
-    return NT_SUCCESS(status) ? give(call, &version, sizeof(version)) : status;
-}
-
-static BOOLEAN is_policy(ULONG64 length, ULONG64 time, ULONG64 size)
-{
-    return length >= FD_QUEUE_LENGTH_MIN && length <= FD_QUEUE_LENGTH_MAX &&
-           time >= FD_QUEUE_TIME_MIN && time <= FD_QUEUE_TIME_MAX && size >= FD_QUEUE_SIZE_MIN &&
-           size <= FD_QUEUE_SIZE_MAX;
+    NTSTATUS status = fd_call_take_plain_request(call);
+    return NT_SUCCESS(status) ? fd_call_give(call, &version, sizeof(version)) : status;
 }
 
 static BOOLEAN are_flags(ULONG flags)
@@ -130,23 +39,23 @@ static BOOLEAN are_flags(ULONG flags)
            (flags & one_way) != one_way;
 }
 
-static NTSTATUS open(struct call *call)
+static NTSTATUS open(struct fd_call *call)
 {
     struct fd_windows_open request;
     const struct fd_program *program;
 
-    NTSTATUS status = take_head(call, &request, sizeof(request));
+    NTSTATUS status = fd_call_take_head(call, &request, sizeof(request));
     if (!NT_SUCCESS(status))
         return status;
     if (call->handle->state != FD_WINDOWS_CREATED)
         return STATUS_INVALID_DEVICE_STATE;
     if (request.layer >= FD_LAYER_COUNT || !are_flags(request.flags) || request.reserved != 0 ||
         request.priority < -FD_WINDOWS_PRIORITY_MAX || request.priority > FD_WINDOWS_PRIORITY_MAX ||
-        !is_policy(request.queue_length, request.queue_time, request.queue_size))
+        !fd_is_policy(request.queue_length, request.queue_time, request.queue_size))
         return STATUS_INVALID_PARAMETER;
     if (request.layer > FD_LAYER_NETWORK_FORWARD)
         return STATUS_NOT_SUPPORTED;
-    status = find_program(call, sizeof(request), request.program_size, &program);
+    status = fd_call_program(call, sizeof(request), request.program_size, &program);
     if (!NT_SUCCESS(status))
         return status;
     if (program->layer != request.layer)
@@ -181,11 +90,11 @@ static BOOLEAN are_counts(const struct fd_handle *handle, const struct fd_window
            (request->receive_count != 0) == receives;
 }
 
-static NTSTATUS register_queues(struct call *call)
+static NTSTATUS register_queues(struct fd_call *call)
 {
     struct fd_windows_register request;
 
-    NTSTATUS status = take_head(call, &request, sizeof(request));
+    NTSTATUS status = fd_call_take_head(call, &request, sizeof(request));
     if (!NT_SUCCESS(status))
         return status;
     if (call->handle->state != FD_WINDOWS_OPENED)
@@ -201,9 +110,9 @@ static NTSTATUS register_queues(struct call *call)
     return NT_SUCCESS(status) ? fd_handle_register(call->handle, &request, places) : status;
 }
 
-static NTSTATUS start(struct call *call)
+static NTSTATUS start(struct fd_call *call)
 {
-    NTSTATUS status = take_plain_request(call);
+    NTSTATUS status = fd_call_take_plain_request(call);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -212,13 +121,13 @@ static NTSTATUS start(struct call *call)
     return fd_handle_start(call->handle);
 }
 
-static NTSTATUS flush(struct call *call)
+static NTSTATUS flush(struct fd_call *call)
 {
     struct fd_windows_request request;
     struct fd_windows_flushed flushed;
     struct fd_handle *handle = call->handle;
 
-    NTSTATUS status = take_request(call, &request);
+    NTSTATUS status = fd_call_take_request(call, &request);
     if (!NT_SUCCESS(status))
         return status;
     if (handle->state != FD_WINDOWS_STARTED)
@@ -233,25 +142,25 @@ static NTSTATUS flush(struct call *call)
         return STATUS_BUFFER_TOO_SMALL;
     ULONG room = (call->output - sizeof(flushed)) / sizeof(LONG);
     ULONG most = request.argument & ~FD_WINDOWS_UNTOUCHED;
-    fd_inject_flush(handle, most != 0 && most < room ? most : room,
-                    (request.argument & FD_WINDOWS_UNTOUCHED) != 0, &flushed,
-                    (LONG *)(call->buffer + sizeof(flushed)));
-    status = give(call, &flushed, sizeof(flushed));
+    fd_flush(handle, most != 0 && most < room ? most : room,
+             (request.argument & FD_WINDOWS_UNTOUCHED) != 0, &flushed,
+             (LONG *)(call->buffer + sizeof(flushed)));
+    status = fd_call_give(call, &flushed, sizeof(flushed));
     call->written = flushed.size;
     return status;
 }
 
-static NTSTATUS set_filter(struct call *call)
+static NTSTATUS set_filter(struct fd_call *call)
 {
     struct fd_windows_set_filter request;
     const struct fd_program *program;
 
-    NTSTATUS status = take_head(call, &request, sizeof(request));
+    NTSTATUS status = fd_call_take_head(call, &request, sizeof(request));
     if (!NT_SUCCESS(status))
         return status;
-    if (!is_between(call->handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
+    if (!fd_call_is_between(call->handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
         return STATUS_INVALID_DEVICE_STATE;
-    status = find_program(call, sizeof(request), request.program_size, &program);
+    status = fd_call_program(call, sizeof(request), request.program_size, &program);
     if (!NT_SUCCESS(status))
         return status;
     if (program->layer != call->handle->layer)
@@ -259,129 +168,14 @@ static NTSTATUS set_filter(struct call *call)
     return fd_handle_set_program(call->handle, program);
 }
 
-static NTSTATUS take_parameter(const struct call *call, struct fd_windows_parameter *request)
-{
-    NTSTATUS status = take_fixed(call, request, sizeof(*request));
-
-    if (NT_SUCCESS(status) && !is_between(call->handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
-        return STATUS_INVALID_DEVICE_STATE;
-    return status;
-}
-
-static NTSTATUS get_param(struct call *call)
-{
-    struct fd_windows_parameter parameter;
-    const struct fd_policy *policy = &call->handle->policy;
-
-    NTSTATUS status = take_parameter(call, &parameter);
-    if (!NT_SUCCESS(status))
-        return status;
-    if (parameter.value != 0)
-        return STATUS_INVALID_PARAMETER;
-    switch (parameter.parameter) {
-    case FD_WINDOWS_QUEUE_LENGTH:
-        parameter.value = policy->length;
-        break;
-    case FD_WINDOWS_QUEUE_TIME:
-        parameter.value = policy->time;
-        break;
-    case FD_WINDOWS_QUEUE_SIZE:
-        parameter.value = policy->size;
-        break;
-    case FD_WINDOWS_VERSION_MAJOR:
-        parameter.value = FD_WINDOWS_MAJOR;
-        break;
-    case FD_WINDOWS_VERSION_MINOR:
-        parameter.value = FD_WINDOWS_MINOR;
-        break;
-    default:
-        return STATUS_INVALID_PARAMETER;
-    }
-    return give(call, &parameter, sizeof(parameter));
-}
-
-static NTSTATUS set_param(struct call *call)
-{
-    struct fd_windows_parameter parameter;
-    ULONG64 length = call->handle->policy.length;
-    ULONG64 time = call->handle->policy.time;
-    ULONG64 size = call->handle->policy.size;
-
-    NTSTATUS status = take_parameter(call, &parameter);
-    if (!NT_SUCCESS(status))
-        return status;
-    switch (parameter.parameter) {
-    case FD_WINDOWS_QUEUE_LENGTH:
-        length = parameter.value;
-        break;
-    case FD_WINDOWS_QUEUE_TIME:
-        time = parameter.value;
-        break;
-    case FD_WINDOWS_QUEUE_SIZE:
-        size = parameter.value;
-        break;
-    default:
-        return STATUS_INVALID_PARAMETER;
-    }
-    if (!is_policy(length, time, size))
-        return STATUS_INVALID_PARAMETER;
-    const struct fd_policy policy = {.length = (ULONG)length, .time = (ULONG)time, .size = size};
-    fd_handle_set_policy(call->handle, &policy);
-    return STATUS_SUCCESS;
-}
-
-static ULONG64 counted(volatile LONG64 *counter)
-{
-    return (ULONG64)InterlockedCompareExchange64(counter, 0, 0);
-}
-
-static NTSTATUS stats(struct call *call)
-{
-    struct fd_handle *handle = call->handle;
-    struct fd_way_back *way_back = &handle->way_back;
-
-    NTSTATUS status = take_plain_request(call);
-    if (!NT_SUCCESS(status))
-        return status;
-    if (!is_between(handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
-        return STATUS_INVALID_DEVICE_STATE;
-    ULONG count = handle->queue_count;
-    struct fd_windows_stats result = {
-        .size = (ULONG)(sizeof(result) + count * sizeof(struct fd_producer_counters)),
-        .queue_count = count,
-        .injection = {
-            .injected = counted(&way_back->injected),
-            .passed_over = counted(&way_back->passed_over),
-            .refused = counted(&way_back->refused),
-            .completed = counted(&way_back->completed),
-            .failed = counted(&way_back->failed),
-            .returned = counted(&way_back->returned),
-            .returned_failed = counted(&way_back->returned_failed),
-            .outstanding = counted(&way_back->outstanding),
-            .outstanding_size = counted(&way_back->outstanding_size),
-            .own = counted(&way_back->own),
-        }};
-    if (call->output < result.size)
-        return STATUS_BUFFER_TOO_SMALL;
-    for (ULONG number = 0; number < count; number++) {
-        struct fd_producer_counters counters;
-        fd_queue_read_counters(&handle->queues[number], &counters);
-        RtlCopyMemory(call->buffer + sizeof(result) + number * sizeof(counters), &counters,
-                      sizeof(counters));
-    }
-    status = give(call, &result, sizeof(result));
-    call->written = result.size;
-    return status;
-}
-
-static NTSTATUS shut_down(struct call *call)
+static NTSTATUS shut_down(struct fd_call *call)
 {
     struct fd_windows_request request;
 
-    NTSTATUS status = take_request(call, &request);
+    NTSTATUS status = fd_call_take_request(call, &request);
     if (!NT_SUCCESS(status))
         return status;
-    if (!is_between(call->handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
+    if (!fd_call_is_between(call->handle, FD_WINDOWS_OPENED, FD_WINDOWS_STARTED))
         return STATUS_INVALID_DEVICE_STATE;
     if (request.argument < FD_WINDOWS_SHUTDOWN_RECV || request.argument > FD_WINDOWS_SHUTDOWN_BOTH)
         return STATUS_INVALID_PARAMETER;
@@ -391,7 +185,7 @@ static NTSTATUS shut_down(struct call *call)
 
 /* ---- all of them --------------------------------------------------------------------- */
 
-static NTSTATUS dispatch(struct call *call, ULONG code)
+static NTSTATUS dispatch(struct fd_call *call, ULONG code)
 {
     if (call->handle->state == FD_WINDOWS_CLOSING)
         return STATUS_INVALID_DEVICE_STATE;
@@ -409,11 +203,11 @@ static NTSTATUS dispatch(struct call *call, ULONG code)
     case FD_IOCTL_SET_FILTER:
         return set_filter(call);
     case FD_IOCTL_GET_PARAM:
-        return get_param(call);
+        return fd_ioctl_get_parameter(call);
     case FD_IOCTL_SET_PARAM:
-        return set_param(call);
+        return fd_ioctl_set_parameter(call);
     case FD_IOCTL_STATS:
-        return stats(call);
+        return fd_ioctl_stats(call);
     case FD_IOCTL_SHUTDOWN:
         return shut_down(call);
     default:
@@ -424,7 +218,7 @@ static NTSTATUS dispatch(struct call *call, ULONG code)
 NTSTATUS fd_ioctl(struct fd_handle *handle, ULONG code, PVOID buffer, ULONG input, ULONG output,
                   ULONG_PTR *written)
 {
-    struct call call = {.handle = handle, .buffer = buffer, .input = input, .output = output};
+    struct fd_call call = {.handle = handle, .buffer = buffer, .input = input, .output = output};
 
     fd_mutex_take(&handle->control);
     NTSTATUS status = dispatch(&call, code);

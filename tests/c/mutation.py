@@ -40,6 +40,7 @@ class Mutant:
 
 
 PACKET = ("test_packet.c", "packet")
+SEGMENT = ("test_engine_segment.c", "segment")
 VERIFY = ("test_verify.c", "program")
 VALUE = ("test_program.c", "program")
 RING = ("test_ring.c", "producer")
@@ -56,6 +57,17 @@ MUTANTS = [
     Mutant("packet.c", "return length < left ? length : left;", "return length;", *PACKET),
     Mutant("packet.c", "if (left >= FD_UDP_LENGTH)", "if (left > 0)", *PACKET),
     Mutant("packet.c", "else if (left >= FD_ICMP_LENGTH)", "else if (left > 0)", *PACKET),
+    Mutant("segment.c", "parsed->length <= captured &&", "captured != 0 &&", *SEGMENT),
+    Mutant(
+        "segment.c", "(parsed->state & FD_PARSED_FRAGMENT) == 0", "parsed->state < 255", *SEGMENT
+    ),
+    Mutant(
+        "segment.c",
+        "size <= payload_most(parsed)",
+        "payload_most(parsed) != 0",
+        "test_segment.c",
+        "segment",
+    ),
     Mutant("checksum.c", "* 4 > found.length)", "* 4 > 60)", "test_checksum.c", "packet"),
     Mutant("verify.c", "target <= at || ", "(target == at && at > length) || ", *VERIFY),
     Mutant("verify.c", " || target >= length", " || (target == at && at > length)", *VERIFY),

@@ -37,9 +37,9 @@ class Mutant:
 MUTANTS = [
     # What a process says
     Mutant("region.c", "(address & (PAGE_SIZE - 1)) != 0", "(address & 1) != 0", "register"),
-    Mutant("ioctl.c", "if (call->input != size)", "if (call->input < size)", "control"),
+    Mutant("call.c", "if (call->input != size)", "if (call->input < size)", "control"),
     Mutant(
-        "ioctl.c",
+        "call.c",
         "fd_program_verify(found, size, &test) != FD_PROGRAM_OK ||",
         "fd_program_verify(found, size, &test) > FD_PROGRAM_BAD_RESERVED ||",
         "open",
@@ -67,7 +67,7 @@ MUTANTS = [
         "if (lists == NULL)",
         "capture",
     ),
-    Mutant("classify.c", "if (length > FD_CAPTURED_MAX)", "if (length > 0x7fffffff)", "capture"),
+    Mutant("capture.c", "if (length > FD_CAPTURED_MAX)", "if (length > 0x7fffffff)", "capture"),
     Mutant(
         "classify.c",
         "return FALSE; /* has been outbound */",
@@ -81,7 +81,7 @@ MUTANTS = [
         "queues",
     ),
     # Packets that go back
-    Mutant("inject.c", ">> 1 <= handle->order)", ">> 1 < handle->order)", "inject"),
+    Mutant("injection.c", ">> 1 <= handle->order)", ">> 1 < handle->order)", "inject"),
     Mutant(
         "inject.c",
         "headers == 0 || (parsed.state & FD_PARSED_TRUNCATED) != 0",
@@ -95,11 +95,19 @@ MUTANTS = [
         "inject",
     ),
     Mutant(
-        "inject.c",
+        "flush.c",
         "if (record->layer != handle->layer)",
         "if (record->layer > FD_LAYER_NETWORK_FORWARD)",
         "inject",
     ),
+    Mutant("inject.c", "count <= FD_WINDOWS_SEGMENTS_MAX &&", "count != 0 &&", "segments"),
+    Mutant(
+        "inject.c",
+        "fd_super_size(&super) <= FD_WINDOWS_SEGMENTS_SIZE_MAX",
+        "fd_super_size(&super) != 0",
+        "segments",
+    ),
+    Mutant("inject.c", "!is_of_its_kind(&parsed, way)", "FALSE", "segments"),
 ]
 
 

@@ -23,6 +23,7 @@ struct sim_traffic {
     ULONG compartment;
     UINT32 flags;       /* more FWP_CONDITION_FLAG_... */
     ULONG checksum;     /* TcpIpChecksumNetBufferListInfo */
+    ULONG segment_size; /* TcpLargeSendNetBufferListInfo: the card is to cut */
     KIRQL irql;         /* of the classification: PASSIVE_LEVEL to DISPATCH_LEVEL */
     uint32_t mdl_size;  /* not 0: the bytes lie in several MDLs, each at most so long */
     uint32_t unused;    /* bytes before the IP header in the first MDL */

@@ -370,6 +370,8 @@ NET_BUFFER_LIST *sim_list_build(const struct sim_traffic *how, const struct sim_
             list->state = SIM_LIST_STACK;
             list->list.NetBufferListInfo[TcpIpChecksumNetBufferListInfo] =
                 (PVOID)(uintptr_t)how->checksum;
+            list->list.NetBufferListInfo[TcpLargeSendNetBufferListInfo] =
+                (PVOID)(uintptr_t)how->segment_size;
             *end_of_lists = &list->list;
             end_of_lists = &list->list.Next;
             end = &list->list.FirstNetBuffer;

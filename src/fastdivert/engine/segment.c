@@ -7,51 +7,32 @@
 #include "core/checksum.h"
 #include "core/protocol.h"
 #include "core/record.h"
-
-enum { IPV4_ID = 4, TCP_SEQUENCE = 4, UDP_LENGTH = 4 };
-enum { TCP_FIN_PSH = 0x09, TCP_CWR = 0x80 };
+#include "core/segment.h"
 
 static const uint32_t gso = FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP;
 static const uint32_t partial = FD_FLAG_TCP_CHECKSUM_PARTIAL | FD_FLAG_UDP_CHECKSUM_PARTIAL;
 
-/* One super-packet on its way: all that is read of the descriptor is read once,
- * as it may lie where others write. */
+/* One row on its way: all that is read of the descriptor is read once, as it
+ * may lie where others write. */
 struct super {
     struct fd_descriptor descriptor;
     const struct fd_record *record;
-    const struct fd_parsed *parsed;
-    uint32_t size; /* payload of a segment */
-    uint32_t count;
+    struct fd_super cut;
 };
 
 static struct super look(const struct fd_rows *rows, uint32_t row)
 {
-    struct super super = {.descriptor = rows->descriptors[row],
-                          .record = &rows->records[row],
-                          .parsed = &rows->parsed[row],
-                          .count = 1};
-    const unsigned transports = FD_HAS(FD_HEADER_TCP) | FD_HAS(FD_HEADER_UDP);
-    const struct fd_parsed *parsed = super.parsed;
+    struct super super = {.descriptor = rows->descriptors[row], .record = &rows->records[row]};
+    int is_super = (super.descriptor.flags & gso) != 0 && !super.record->opaque;
 
-    super.size = super.descriptor.gso_size;
-    if ((super.descriptor.flags & gso) == 0 || super.size == 0 || super.record->opaque ||
-        (parsed->headers & transports) == 0 || parsed->length > super.record->captured ||
-        (parsed->state & FD_PARSED_FRAGMENT) != 0 || parsed->payload_length <= super.size)
-        return super;
-    super.count = (parsed->payload_length + super.size - 1) / super.size;
+    fd_super_begin(&super.cut, super.record->packet, super.record->captured, &rows->parsed[row],
+                   is_super ? super.descriptor.gso_size : 0);
     return super;
-}
-
-static uint32_t payload_of(const struct super *super, uint32_t number)
-{
-    uint32_t left = super->parsed->payload_length - number * super->size;
-
-    return left < super->size ? left : super->size;
 }
 
 uint32_t fd_segment_count(const struct fd_rows *rows, uint32_t row)
 {
-    return look(rows, row).count;
+    return look(rows, row).cut.count;
 }
 
 uint64_t fd_segments_measure(const struct fd_rows *rows, uint64_t *bytes)
@@ -61,38 +42,11 @@ uint64_t fd_segments_measure(const struct fd_rows *rows, uint64_t *bytes)
     *bytes = 0;
     for (uint32_t row = 0; row < rows->count; row++) {
         struct super super = look(rows, row);
-        count += super.count;
-        for (uint32_t i = 0; super.count > 1 && i < super.count; i++)
-            *bytes += fd_record_size(super.record->l2_length,
-                                     super.parsed->payload_offset + payload_of(&super, i));
+        count += super.cut.count;
+        for (uint32_t i = 0; super.cut.count > 1 && i < super.cut.count; i++)
+            *bytes += fd_record_size(super.record->l2_length, fd_segment_length(&super.cut, i));
     }
     return count;
-}
-
-/* What differs in each IP header. */
-static void write_ip(const struct super *super, uint32_t number, uint8_t *packet, uint32_t length)
-{
-    if (super->parsed->headers & FD_HAS(FD_HEADER_IPV6)) {
-        fd_put_be16(packet + 4, length - FD_IPV6_LENGTH);
-        return;
-    }
-    fd_put_be16(packet + 2, length);
-    fd_put_be16(packet + IPV4_ID, (fd_be16(packet + IPV4_ID) + number) & 0xffff);
-}
-
-static void write_transport(const struct super *super, uint32_t number, uint8_t *l4,
-                            uint32_t l4_length)
-{
-    if ((super->parsed->headers & FD_HAS(FD_HEADER_TCP)) == 0) {
-        fd_put_be16(l4 + UDP_LENGTH, l4_length);
-        return;
-    }
-    uint32_t sequence = fd_network32(fd_be32(l4 + TCP_SEQUENCE) + number * super->size);
-    fd_copy(l4 + TCP_SEQUENCE, &sequence, sizeof(sequence));
-    if (number + 1 != super->count)
-        l4[FD_TCP_FLAGS] &= (uint8_t)~TCP_FIN_PSH;
-    if (number != 0)
-        l4[FD_TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 }
 
 /* Of the transport header: the pseudo-header's sum if it is partial, else all
@@ -125,16 +79,10 @@ static void write_segment(const struct super *super, uint32_t number, uint8_t *p
 {
     struct fd_descriptor descriptor = super->descriptor;
     uint32_t l2_length = super->record->l2_length;
-    uint32_t headers = super->parsed->payload_offset;
-    uint32_t payload = payload_of(super, number);
-    uint32_t length = headers + payload;
+    uint32_t length = fd_segment_length(&super->cut, number);
 
-    memcpy(packet - l2_length, super->record->packet - l2_length, (size_t)l2_length + headers);
-    memcpy(packet + headers, super->record->packet + headers + (size_t)number * super->size,
-           payload);
-    write_ip(super, number, packet, length);
-    write_transport(super, number, packet + super->parsed->l4_offset,
-                    length - super->parsed->l4_offset);
+    memcpy(packet - l2_length, super->record->packet - l2_length, l2_length);
+    fd_segment_write(&super->cut, number, packet);
     out->records[at] = *super->record;
     out->records[at].packet = packet;
     out->records[at].captured = length;
@@ -153,13 +101,13 @@ void fd_segments_write(const struct fd_rows *rows, const struct fd_rows *out, ui
 
     for (uint32_t row = 0; row < rows->count && at < out->count; row++) {
         struct super super = look(rows, row);
-        if (super.count == 1) {
+        if (super.cut.count == 1) {
             out->descriptors[at] = super.descriptor;
             out->records[at] = *super.record;
-            out->parsed[at++] = *super.parsed;
+            out->parsed[at++] = *super.cut.parsed;
             continue;
         }
-        for (uint32_t i = 0; i < super.count && at < out->count; i++, at++) {
+        for (uint32_t i = 0; i < super.cut.count && at < out->count; i++, at++) {
             uint32_t l2_length = super.record->l2_length;
             uint8_t *packet = bytes + position + fd_record_packet_at(l2_length);
             write_segment(&super, i, packet, out, at);

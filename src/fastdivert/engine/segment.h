@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A super-packet (GSO) as the packets that go over the wire: each has its own
- * length, IPv4 identification, sequence number and flags; FIN and PSH are on
- * the last one only, CWR on the first only. A checksum that was partial is
- * partial in each; others are computed.
+ * Rows with super-packets (GSO) become rows with the packets that go over the
+ * wire (core/segment.h). A checksum that was partial is partial in each; others
+ * are computed.
  */
 #ifndef FD_ENGINE_SEGMENT_H
 #define FD_ENGINE_SEGMENT_H

@@ -60,6 +60,8 @@ static void receive(struct input *input)
     struct sim_traffic how = take_traffic(input);
     unsigned count = 1 + take8(input) % MOST;
 
+    if (how.segment_size != 0 && take8(input) % 4 != 0)
+        how.segment_size = 0;
     for (unsigned i = 0; i < count; i++) {
         uint32_t length = take8(input);
         uint8_t shape = take8(input);
@@ -69,6 +71,11 @@ static void receive(struct input *input)
         take_bytes(input, bytes[i], length < 80 ? length : 80);
         if (shape & 2) /* mostly what it says to be */
             bytes[i][0] = (uint8_t)((how.ipv6 ? 0x60 : 0x40) | (bytes[i][0] & 0x0f));
+        /* A length that is wrong where a card is to cut makes several of one. */
+        if (how.segment_size != 0 && !(shape & 6))
+            exact = 0;
+        else if (how.segment_size != 0)
+            shape |= 6;
         if (shape & 4 && !how.ipv6)
             bytes[i][2] = (uint8_t)(length >> 8), bytes[i][3] = (uint8_t)length;
         if (shape & 4 && how.ipv6 && length >= 40)
@@ -105,7 +112,7 @@ static void consume(void)
  * counted. What the stack refuses of ours it says in "failed". */
 static void account(void)
 {
-    uint64_t lost = 0;
+    uint64_t lost = 0, more = 0;
     const struct user_handle *handles[] = {&first, &second};
     for (unsigned i = 0; i < 2; i++) {
         struct totals totals = stats(handles[i]);
@@ -113,8 +120,9 @@ static void account(void)
         if (handles[i]->options.flags != FD_WINDOWS_SNIFF)
             lost += dropped(&totals) - totals.queues.dropped[FD_DROP_PASSED_BY];
         lost += totals.injection.returned_failed + totals.injection.failed;
+        more += totals.injection.segments;
     }
-    REQUIRE(sim_arrival_count() + delivered + lost == given);
+    REQUIRE(!exact || sim_arrival_count() + delivered + lost == given + more);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -123,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     long blocks = session_begin();
 
     given = delivered = 0;
+    exact = 1;
     sim_arrivals_clear();
     open_both(&input);
     while (input.left != 0) {

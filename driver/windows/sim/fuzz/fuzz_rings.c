@@ -70,7 +70,12 @@ static void put(struct input *input)
     bytes[0] = take8(input) & 1 ? 0x60 : 0x45;
     bytes[2] = (uint8_t)(length >> 8);
     bytes[3] = (uint8_t)length;
-    struct fd_descriptor *descriptor = put_record(&handle, bytes, length, take32(input));
+    uint32_t flags = take32(input);
+    if (flags & (FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP))
+        bytes[9] = bytes[6] = flags & FD_FLAG_GSO_TCP ? 6 : 17;
+    struct fd_descriptor *descriptor = put_record(&handle, bytes, length, flags);
+    if (descriptor != NULL && flags & (FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP))
+        descriptor->gso_size = take8(input);
     if (descriptor != NULL && take8(input) % 4 == 0)
         take_bytes(input, (uint8_t *)descriptor + take8(input) % 60, 4);
     if (handle.send.producer.fault == FD_RING_OK)
@@ -96,7 +101,7 @@ static void check_counters(void)
     REQUIRE(totals.queues.matched == totals.queues.queued + dropped(&totals));
     REQUIRE(totals.queues.seen >= totals.queues.matched + totals.queues.malformed);
     /* Only FLUSH injects here, while the handle is open. */
-    REQUIRE(totals.injection.injected ==
+    REQUIRE(totals.injection.injected + totals.injection.segments ==
             totals.injection.completed + totals.injection.failed + totals.injection.outstanding);
 }
 

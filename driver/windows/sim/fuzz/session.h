@@ -53,6 +53,8 @@ static inline struct sim_traffic take_traffic(struct input *input)
                                    FWP_CONDITION_FLAG_IS_FRAGMENT_GROUP,
                                    FWP_CONDITION_FLAG_IS_REASSEMBLED};
     how.flags = flags[take8(input) % 6];
+    if (how.way == SIM_OUTBOUND && (bits >> 3 & 3) == 2)
+        how.segment_size = 1 + take8(input) * 4;
     return how;
 }
 

@@ -211,6 +211,92 @@ static void send_deferred(long n)
     send_with(n, SIM_DEFERRED);
 }
 
+/* A super-packet: whole or not at all for want of memory, one status in any
+ * case, and nothing is left of those segments that were made. */
+static void send_super(long n)
+{
+    const uint32_t payload = 1000, size = 300, segments = 4;
+    struct packet packet;
+    struct flush result;
+
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    begin_ipv4(&packet, 5, FD_PROTOCOL_TCP);
+    add_tcp(&packet, 5, 0x18);
+    add_payload(&packet, payload);
+    put_record(&handle, packet.bytes, packet.length, FD_FLAG_OUTBOUND | FD_FLAG_GSO_TCP)->gso_size =
+        (uint16_t)size;
+    sim_fail_after(n);
+    CHECK_EQ(flush(&handle, 0, &result), STATUS_SUCCESS);
+    int failed = sim_failed();
+    int refused = failed && strncmp(sim_failed_call(), "FwpsInject", 10) == 0;
+    sim_fail_after(-1);
+    CHECK_EQ(result.head.consumed, 1);
+    CHECK_EQ(result.head.injected, !failed);
+    CHECK_EQ(NT_SUCCESS(result.status[0]), !failed);
+    CHECK_EQ(sim_arrival_count(), !failed ? segments : refused ? segments - 1 : 0);
+    struct fd_windows_injection_counters counters = stats(&handle).injection;
+    CHECK_EQ(counters.injected, !failed);
+    CHECK_EQ(counters.refused, failed);
+    CHECK_EQ(counters.injected + counters.segments, sim_arrival_count());
+    CHECK_EQ(counters.completed, sim_arrival_count());
+    CHECK_EQ(counters.outstanding | counters.outstanding_size, 0);
+    handle_close(&handle);
+    world_end();
+}
+
+/* One that shows in its segments, of which some are wanted: each of them is in
+ * the queue, at its goal, or counted. */
+static void capture_super(long n)
+{
+    struct fd_program program =
+        program_of(test_of(FD_FIELD_TCP_PSH, FD_OPERATOR_EQ, 1), FD_LAYER_NETWORK);
+    struct sim_traffic how = {.way = SIM_OUTBOUND, .segment_size = 300, .mdl_size = 100};
+    struct packet packet;
+
+    world_begin();
+    handle_open(&handle, &(struct options){.program = &program});
+    begin_ipv4(&packet, 5, FD_PROTOCOL_TCP);
+    add_tcp(&packet, 5, 0x18);
+    add_payload(&packet, 1000);
+    put_be16(packet.bytes + 2, 0);
+    sim_fail_after(n);
+    int passed = sim_packet(&how, packet.bytes, packet.length);
+    int failed = sim_failed();
+    /* That the buffer is not in one piece is no news. */
+    int harmless = failed && strcmp(sim_failed_call(), "NdisGetDataBuffer") == 0;
+    sim_fail_after(-1);
+    CHECK(!passed);
+    struct totals totals = stats(&handle);
+    check_conserved(&handle);
+    /* Lost before it was cut, or one segment on its way back. */
+    uint64_t lost = dropped(&totals) + totals.injection.returned_failed;
+    CHECK(lost == (uint64_t)failed || harmless);
+    CHECK(dropped(&totals) == 1 || drain(&handle) + sim_arrival_count() + lost == 4);
+    handle_close(&handle);
+    world_end();
+}
+
+static void close_with_super(long n)
+{
+    struct sim_traffic how = {.way = SIM_OUTBOUND, .segment_size = 300};
+    struct packet packet;
+
+    world_begin();
+    handle_open(&handle, &(struct options){0});
+    begin_ipv4(&packet, 5, FD_PROTOCOL_TCP);
+    add_tcp(&packet, 5, 0x18);
+    add_payload(&packet, 1000);
+    CHECK(!sim_packet(&how, packet.bytes, packet.length));
+    sim_fail_after(n);
+    handle_close(&handle);
+    int failed = sim_failed();
+    int refused = failed && strncmp(sim_failed_call(), "FwpsInject", 10) == 0;
+    sim_fail_after(-1);
+    CHECK_EQ(sim_arrival_count(), !failed ? 4 : refused ? 3 : 0);
+    world_end();
+}
+
 /* What cannot go back at the end is lost, but nothing else is. */
 static void close_with_packets(long n)
 {
@@ -291,7 +377,10 @@ int main(void)
     RUN(split_pieces);
     RUN(send_inline);
     RUN(send_deferred);
+    RUN(send_super);
+    RUN(capture_super);
     RUN(close_with_packets);
+    RUN(close_with_super);
     RUN(die_with_packets);
     RUN(change_filter);
     return check_result();

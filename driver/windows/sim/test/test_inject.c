@@ -103,8 +103,8 @@ static void each_record_has_its_status(void)
     put_record(&handle, packet.bytes, packet.length, FD_FLAG_OUTBOUND)->layer =
         FD_LAYER_NETWORK_FORWARD; /* 4 */
     put_record(&handle, packet.bytes, packet.length, FD_FLAG_OUTBOUND)->verdict =
-        FD_VERDICT_DROP;                                                                 /* 5 */
-    put_record(&handle, packet.bytes, packet.length, FD_FLAG_OUTBOUND)->gso_size = 1448; /* 6 */
+        FD_VERDICT_DROP;                                     /* 5 */
+    put_record(&handle, packet.bytes, 19, FD_FLAG_OUTBOUND); /* 6: no whole header */
     giant[0] = 0x45;
     put_record(&handle, giant, sizeof(giant), FD_FLAG_OUTBOUND); /* 7 */
     put_record(&handle, packet.bytes, packet.length, FD_FLAG_OUTBOUND)->link =
@@ -117,7 +117,7 @@ static void each_record_has_its_status(void)
                                           STATUS_INVALID_PARAMETER,
                                           STATUS_INVALID_ADDRESS_COMPONENT,
                                           STATUS_SUCCESS,
-                                          STATUS_NOT_SUPPORTED,
+                                          STATUS_INVALID_PARAMETER,
                                           STATUS_INVALID_PARAMETER,
                                           STATUS_INVALID_PARAMETER,
                                           STATUS_SUCCESS};
