@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Runs the fuzz targets of the Windows driver in the simulated kernel, each for
-# so long, under ASan and UBSan:
+# so long, two at a time, under ASan and UBSan:
 #
 #   fuzz.sh SECONDS [NAME ...]      ioctls, rings, packets
 #
@@ -34,28 +34,34 @@ ls "$DRIVER"/windows/*.c "$DRIVER"/core/*.c "$DRIVER"/windows/sim/*.c \
     "$DRIVER"/windows/sim/test/world.c | grep -v '/load_config\.c$' |
     xargs -P 2 -I {} bash -euc 'compile "$@"' compile {}
 
-count=0
-for source in "$DRIVER"/windows/sim/fuzz/fuzz_*.c; do
-    name=$(basename "$source" .c)
+fuzz() { # SOURCE
+    local name found
+    name=$(basename "$1" .c)
     name=${name#fuzz_}
-    if [ "$#" -gt 0 ] && [[ " $* " != *" $name "* ]]; then
-        continue
-    fi
-    count=$((count + 1))
-    # shellcheck disable=SC2086
-    "$CC" $FLAGS -fsanitize=fuzzer "$source" "$BUILD"/*.o -o "$BUILD/$name"
     found=${CORPUS:-$BUILD/corpus}/$name
+    # shellcheck disable=SC2086
+    "$CC" $FLAGS -fsanitize=fuzzer "$1" "$BUILD"/*.o -o "$BUILD/$name"
     mkdir -p "$found" "$ARTIFACTS"
-    printf '%s: %s seconds\n' "$name" "$SECONDS_EACH"
     if ! "$BUILD/$name" -max_total_time="$SECONDS_EACH" -max_len=4096 -timeout=20 \
         -rss_limit_mb=4096 -use_value_profile=1 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="$ARTIFACTS/sim-$name-" "$found" >"$BUILD/$name.log" 2>&1; then
         cat "$BUILD/$name.log"
         printf '%s: FAILED\n' "$name"
-        exit 1
+        return 1
     fi
-    printf '%s: %s runs, %s inputs kept, nothing found\n' "$name" \
+    printf '%s: %s seconds, %s runs, %s inputs kept, nothing found\n' "$name" "$SECONDS_EACH" \
         "$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/$name.log")" \
         "$(find "$found" -type f | wc -l)"
+}
+export SECONDS_EACH ARTIFACTS
+export -f fuzz
+
+targets=()
+for source in "$DRIVER"/windows/sim/fuzz/fuzz_*.c; do
+    name=$(basename "$source" .c)
+    if [ "$#" = 0 ] || [[ " $* " == *" ${name#fuzz_} "* ]]; then
+        targets+=("$source")
+    fi
 done
-[ "$count" -gt 0 ] || { echo "no target is called $*" >&2; exit 2; }
+[ ${#targets[@]} -gt 0 ] || { echo "no target is called $*" >&2; exit 2; }
+printf '%s\n' "${targets[@]}" | xargs -P 2 -I {} bash -euc 'fuzz "$@"' fuzz {}

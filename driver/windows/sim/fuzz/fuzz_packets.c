@@ -11,6 +11,7 @@
 
 static struct user_handle first, second;
 static unsigned given, delivered;
+static int exact; /* each packet that was given is one, here and at its goal */
 
 static struct fd_program take_program(struct input *input, uint32_t layer)
 {
