@@ -78,13 +78,22 @@ def bulk(job: Job, diverter: Contestant, *, seconds: float) -> Figures:
     return figures
 
 
-def latency(job: Job, diverter: Contestant, *, count: int, pause: int) -> Figures:
-    """A ping-pong of 64-byte packets; the way there is diverted."""
+def latency(
+    job: Job, diverter: Contestant, *, count: int, pause: int, awake: bool = False
+) -> Figures:
+    """A ping-pong of 64-byte packets; the way there is diverted.
+
+    awake: only the way there, to a receiver that spins, and so is not woken.
+    """
     path = job.path
     where = path.address, str(PORT)
-    ping = [built("pingpong"), "ping", *where, str(count), str(pause)]
+    ping = [built("pingpong"), "oneway" if awake else "ping", *where, str(count), str(pause)]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(Program(path.receiver, [built("pingpong"), "echo", *where], RECEIVER))
+        if awake:
+            ping.append(f"/run/netns/{path.receiver.name}")
+        else:
+            echo = [built("pingpong"), "echo", *where]
+            stack.enter_context(Program(path.receiver, echo, RECEIVER))
         program = stack.enter_context(diverter(job))
         with Program(path.sender, ping, SENDER) as client:
             trips = client.wait(60)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from benchmarks.live import measuring
+from benchmarks.live import measuring, queues
 from benchmarks.live.contestants import DIVERTERS, EDITING, OURS, SNIFFERS, Job
 from benchmarks.live.lab import PORT, Direction, Lab
 from benchmarks.live.measuring import Figures
@@ -19,6 +19,8 @@ from benchmarks.live.program import SkippedError
 
 _Case = TypeVar("_Case")
 _DIRECTIONS: tuple[Direction, ...] = ("inbound", "outbound", "forward")
+#: A case of latency: the way there alone, and nobody sleeps but, perhaps, the diverter.
+AWAKE = "one way, to a receiver that spins"
 _NOT_EDITING = {name: who for name, who in DIVERTERS.items() if name != EDITING}
 
 
@@ -157,8 +159,13 @@ def bulk(lab: Lab, effort: Effort, results: Results) -> None:
 def latency(lab: Lab, effort: Effort, results: Results) -> None:
     path = lab.path("outbound")
     polling = Job(path, options={"busy_poll": 10.0})
-    for case, pause in effort.cases((("1 ms apart", 1000), ("back to back", 0))):
-        run = partial(measuring.latency, count=effort.pings, pause=pause)
+    cases = (
+        ("1 ms apart", 1000, False),
+        ("back to back", 0, False),
+        (AWAKE, 0, True),
+    )
+    for case, pause, awake in effort.cases(cases):
+        run = partial(measuring.latency, count=effort.pings, pause=pause, awake=awake)
         results.contest(
             "latency",
             case,
@@ -200,6 +207,14 @@ def scaling(lab: Lab, effort: Effort, results: Results) -> None:
             effort.rounds,
             "delivered",
             {OURS: partial(run, Job(path), DIVERTERS[OURS], size=size)},
+        )
+    for number in effort.cases((1, 2, 4, 16, 64)):
+        results.contest(
+            "queues",
+            f"{number}",
+            effort.rounds,
+            "take",
+            {OURS: partial(queues.take, number, 1 if effort.short else 20)},
         )
 
 

@@ -95,8 +95,9 @@ def load_column(packets: Packets, column: Column) -> npt.NDArray[Any]:
     """The column as a new array; read-only, since writing to it would change nothing."""
     values = np.empty((len(packets), *column.shape), column.stored)
     packets.load(column.field, column.index, values, 0, column.width)
-    values = values.astype(column.dtype, copy=False)
-    values.flags.writeable = False
+    if column.stored is not column.dtype:
+        values = values.astype(column.dtype, copy=False)
+    values.setflags(write=False)
     return values
 
 
