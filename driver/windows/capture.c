@@ -139,7 +139,7 @@ static BOOLEAN lost(struct fd_capture *capture, enum fd_drop cause)
 }
 
 static BOOLEAN queue_packet(struct fd_capture *capture, const UCHAR *packet,
-                            struct fd_descriptor *descriptor)
+                            const struct fd_descriptor *descriptor)
 {
     struct fd_reservation *place = &capture->reservation;
     BOOLEAN sniffs = fd_handle_has(capture->handle, FD_WINDOWS_SNIFF);
@@ -149,9 +149,7 @@ static BOOLEAN queue_packet(struct fd_capture *capture, const UCHAR *packet,
     if (drop != FD_DROP_COUNT)
         return !sniffs && drop != FD_DROP_PASSED_BY;
     RtlCopyMemory(place->packet, packet, descriptor->captured);
-    descriptor->offset = place->offset;
-    descriptor->sequence = place->sequence;
-    *place->descriptor = *descriptor;
+    fd_queue_describe(place, descriptor);
     capture->queued = TRUE;
     return !sniffs;
 }

@@ -7,6 +7,7 @@
 #ifndef FD_WINDOWS_QUEUE_H
 #define FD_WINDOWS_QUEUE_H
 
+#include "../core/atomic.h"
 #include "../core/ring.h"
 #include "interface.h"
 #include "nt.h"
@@ -62,6 +63,17 @@ enum fd_drop fd_queue_reserve(struct fd_queue *queue, struct fd_reservation *res
 
 /* The same for one that does not get so far. */
 void fd_queue_drop(struct fd_queue *queue, enum fd_drop cause);
+
+/* Writes the descriptor of a place. What it says of the place goes in last, and
+ * straight into the ring: a copy that is changed and at once read again in
+ * larger pieces waits for the store: a fifth of the ring's time. */
+static inline void fd_queue_describe(const struct fd_reservation *reservation,
+                                     const struct fd_descriptor *descriptor)
+{
+    *reservation->descriptor = *descriptor;
+    fd_store32(&reservation->descriptor->offset, reservation->offset);
+    fd_store32(&reservation->descriptor->sequence, reservation->sequence);
+}
 
 /* Completes a reservation that is open, and publishes; TRUE: ring the doorbell. */
 BOOLEAN fd_queue_publish(struct fd_queue *queue, struct fd_reservation *reservation);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "merge.h"
 
+#include <stddef.h>
+
 #include "core/atomic.h"
 
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)

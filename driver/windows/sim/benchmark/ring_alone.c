@@ -61,9 +61,7 @@ void ring_alone_produce(void)
         if (fd_queue_reserve(&queue, &place, captured, FALSE) != FD_DROP_COUNT)
             abort();
         RtlCopyMemory(place.packet, bytes, captured);
-        like.offset = place.offset;
-        like.sequence = place.sequence;
-        *place.descriptor = like;
+        fd_queue_describe(&place, &like);
     }
     (void)fd_queue_publish(&queue, &place);
     KeLowerIrql(irql);
