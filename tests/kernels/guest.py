@@ -65,11 +65,11 @@ def run_in_guest(
 ) -> GuestResult:
     """Boots Debian's kernel `version` ("6.1"), runs `command` in it as root, and ends it.
 
-    `timeout` bounds the boot and the command together, `wait` the time that another guest may
-    take before; fetching a kernel at its first use is not counted. `env` is added to a plain
-    environment. A status other than 0 is no error here.
+    `timeout` bounds the boot and the command together, `wait` the time that another guest of this
+    kernel may take before; fetching a kernel at its first use is not counted. `env` is added to a
+    plain environment. A status other than 0 is no error here.
     """
-    with exclusive(wait):
+    with exclusive(version, wait):
         booted = kernel(version)
         mark = secrets.token_hex(16)
         settings = {"release": booted.release, "modules": str(booted.modules), "mark": mark}

@@ -101,7 +101,7 @@ def install_packages() -> None:
 def kernel(version: str, refresh: bool = False) -> Kernel:
     """The newest stock kernel of a series ("6.1") that apt offers; unpacked at the first call.
 
-    `refresh` looks for a newer one. Call it under `exclusive()`.
+    `refresh` looks for a newer one. Call it under `exclusive(version)`.
     """
     folder = BUILD / version
     if refresh or not folder.exists():
@@ -119,11 +119,12 @@ def kernel(version: str, refresh: bool = False) -> Kernel:
 
 
 @contextmanager
-def exclusive(wait: float) -> Iterator[None]:
-    """One guest, or one unpacking, at a time: waits for another's end, at most `wait` seconds."""
+def exclusive(version: str, wait: float) -> Iterator[None]:
+    """One guest, or one unpacking, of a kernel at a time: waits for another's end, at most `wait`
+    seconds."""
     BUILD.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
-    with (BUILD / "lock").open("a") as lock:
+    with (BUILD / f"{version}.lock").open("a") as lock:
         while True:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)

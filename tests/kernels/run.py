@@ -75,8 +75,8 @@ def parse() -> argparse.Namespace:
 
 def install(only: str | None) -> int:
     install_packages()
-    with exclusive(wait=600):
-        for version in KERNELS if only is None else (only,):
+    for version in KERNELS if only is None else (only,):
+        with exclusive(version, wait=600):
             print(f"{version}: {kernel(version, refresh=True).release}")
     return 0
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 _CLONE_NEWNET: Final = 0x40000000
@@ -48,6 +49,11 @@ class Namespace:
             **options,
         )
 
+    def set(self, setting: str, value: int) -> None:
+        """Writes below /proc/sys/net, which shows a process its own namespace's."""
+        with self.entered():
+            Path("/proc/sys/net", setting).write_text(str(value))
+
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread works in the namespace."""
@@ -72,14 +78,10 @@ def namespace() -> Iterator[Namespace]:
     try:
         made.ip("link", "set", "lo", "up")
         # No neighbour or router talk of the kernel's own among a test's packets.
-        made.run(
-            "sysctl",
-            "-qw",
-            "net.ipv6.conf.all.router_solicitations=0",
-            "net.ipv6.conf.default.router_solicitations=0",
-            "net.ipv6.conf.default.accept_dad=0",
-            "net.ipv6.conf.all.accept_dad=0",
-        )
+        made.set("ipv6/conf/all/router_solicitations", 0)
+        made.set("ipv6/conf/default/router_solicitations", 0)
+        made.set("ipv6/conf/default/accept_dad", 0)
+        made.set("ipv6/conf/all/accept_dad", 0)
         yield made
     finally:
         ip("netns", "del", made.name)

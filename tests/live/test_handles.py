@@ -100,69 +100,6 @@ def test_an_interface_that_appears_is_attached_to_and_one_that_goes_is_forgotten
     assert counted["interfaces"] == 2
 
 
-def test_a_bridge_has_the_packets_of_its_ports(
-    programs: Path, pair: tuple[Namespace, Namespace]
-) -> None:
-    left, right = pair
-    try:
-        right.ip("link", "add", "bridge0", "type", "bridge")
-    except Exception:
-        pytest.skip("this kernel has no bridges")
-    right.ip("link", "set", "wire1", "master", "bridge0")
-    right.ip("addr", "flush", "dev", "wire1")
-    right.ip("addr", "add", "10.1.0.2/24", "dev", "bridge0")
-    right.ip("link", "set", "bridge0", "up")
-    with receiver(right, HOST) as sink, Pump(programs, right, "udp", **ROOM) as pump:
-        send_numbers(left, HOST, 300, pause=1e-5)
-        assert received_numbers(sink) == list(range(300))
-        assert pump.stop()["taken"] == 300
-
-
-def test_a_vlan_device_has_its_own_packets_once(
-    programs: Path, pair: tuple[Namespace, Namespace]
-) -> None:
-    for number, (side, device) in enumerate(zip(pair, ("wire0", "wire1"), strict=True), 1):
-        try:
-            side.ip("link", "add", "link", device, "name", "tagged", "type", "vlan", "id", "7")
-        except Exception:
-            pytest.skip("this kernel has no VLAN devices")
-        side.ip("addr", "add", f"10.7.0.{number}/24", "dev", "tagged")
-        side.ip("link", "set", "tagged", "up")
-    left, right = pair
-    for side in pair:
-        with receiver(right, "10.7.0.2") as sink, Pump(programs, side, "udp", **ROOM) as pump:
-            send_numbers(left, "10.7.0.2", 300)
-            assert received_numbers(sink) == list(range(300))
-            assert pump.stop()["taken"] == 300
-
-
-def test_l3_devices(programs: Path, pair: tuple[Namespace, Namespace]) -> None:
-    """A tunnel device has no Ethernet header."""
-    left, right = pair
-    try:
-        for number, (side, other) in enumerate(((left, 2), (right, 1)), 1):
-            side.ip(
-                "tunnel",
-                "add",
-                "tunnel",
-                "mode",
-                "ipip",
-                "local",
-                f"10.1.0.{number}",
-                "remote",
-                f"10.1.0.{other}",
-            )
-            side.ip("addr", "add", f"10.6.0.{number}/24", "dev", "tunnel")
-            side.ip("link", "set", "tunnel", "up")
-    except Exception:
-        pytest.skip("this kernel has no IP tunnels")
-    for side in pair:
-        with receiver(right, "10.6.0.2") as sink, Pump(programs, side, "udp", **ROOM) as pump:
-            send_numbers(left, "10.6.0.2", 300)
-            assert received_numbers(sink) == list(range(300))
-            assert pump.stop()["taken"] == 300
-
-
 def test_ports_of_a_pair_can_go_while_packets_flow(
     programs: Path, pair: tuple[Namespace, Namespace]
 ) -> None:
