@@ -11,6 +11,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from tests.kernels.facts import facts
 
 DOCTOR = (sys.executable, "-m", "fastdivert", "doctor", "--json")
+LOCKDOWN = Path("/sys/kernel/security/lockdown")
 
 
 class Told:
@@ -44,12 +46,19 @@ def doctor() -> dict[str, Any]:
     return {"status": done.returncode, **report}
 
 
+def locked_doctor() -> dict[str, Any]:
+    """The doctor's verdict once more, in the strictest lockdown, which lasts until the end."""
+    LOCKDOWN.write_text("confidentiality")
+    return doctor()
+
+
 def main(arguments: list[str]) -> int:
     told = Told()
-    found = {"facts": facts(), "doctor": doctor()}
+    found: dict[str, Any] = {"facts": facts(), "doctor": doctor()}
     with contextlib.redirect_stdout(sys.stderr):
         status = pytest.main(["-p", "no:cacheprovider", "-q", "--tb=short", *arguments], [told])
-    print(json.dumps({**found, "status": int(status), "tests": told.tests}))
+    found |= {"status": int(status), "tests": told.tests, "locked": locked_doctor()}
+    print(json.dumps(found))
     return 0
 
 

@@ -19,6 +19,7 @@ import fastdivert as fd
 from tests.kernels.facts import replay
 from tests.kernels.guest import GuestResult, run_in_guest
 from tests.kernels.packages import BUILD, CHECKOUT, KERNELS, exclusive, kernel
+from tests.kernels.streams import Listener
 
 #: What runs in each kernel, beside the doctor. 6.12 attaches as the host does, whose own run of
 #: test_clsact has the same programs.
@@ -34,7 +35,18 @@ FILES = [(version, file) for version in KERNELS for file in LIVE[version]]
 TIERS = {"6.1": "clsact", "6.12": "full"}
 SECONDS = 900
 
-Report = tuple[GuestResult, dict[str, Any]]
+
+def kept(version: str) -> Listener:
+    """Writes what a guest says to build/kernels, where one can follow it."""
+    log = BUILD / f"{version}.log"
+    log.write_bytes(b"")
+
+    def keep(stream: str, data: bytes) -> None:
+        if stream == "stderr":
+            with log.open("ab") as file:
+                file.write(data)
+
+    return keep
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +66,7 @@ def running() -> Iterator[dict[str, Future[GuestResult]]]:
                 [sys.executable, "-m", "tests.kernels.inside", *LIVE[version]],
                 SECONDS,
                 env=environment,
+                listener=kept(version),
             )
             for version in KERNELS
         }
@@ -111,6 +124,18 @@ def test_the_doctor_names_the_tier_and_finds_live_capture_working(
         if word in checks["features"]["found"]
     }
     assert missing == ({"bpf_cast_to_kern_ctx", "bpf_iter_num"} if version == "6.1" else set())
+
+
+def test_in_lockdown_a_packet_is_diverted_and_the_doctor_says_what_is_less(
+    report: dict[str, Any],
+) -> None:
+    verdict = report["locked"]
+    checks = {check["name"]: check for check in verdict["checks"]}
+    assert (verdict["status"], verdict["works"]) == (0, True)
+    assert checks["lockdown"]["result"] == "note"
+    assert checks["lockdown"]["found"].startswith("confidentiality")
+    assert "(lockdown)" in checks["features"]["found"]
+    assert checks["a packet diverted"]["result"] == "ok"
 
 
 @pytest.mark.parametrize(("version", "file"), FILES)
