@@ -53,6 +53,20 @@ static void attach(struct fd_attachments *attachments, struct fd_attachment *att
     }
 }
 
+/* What would pass unseen is a failure that is told. Once for a device: changes
+ * of it are announced time and again. */
+static void refuse(struct fd_attachments *attachments, struct fd_attachment *attachment)
+{
+    if (attachment->refused)
+        return;
+    attachment->refused = 1;
+    if (attachments->failures++ == 0)
+        fd_fail(&attachments->error, FD_ERROR_ARGUMENT, EOPNOTSUPP,
+                "interface %u is a VLAN device with the tag in its frames, which is not "
+                "supported: ip link set dev NAME type vlan reorder_hdr on",
+                attachment->index);
+}
+
 static struct fd_attachment *add(struct fd_attachments *attachments, uint32_t index)
 {
     struct fd_attachment *grown =
@@ -92,7 +106,9 @@ void fd_attachments_changed(struct fd_attachments *attachments,
     } else {
         attachment->device.type = interface->type;
         memcpy(attachment->device.address, interface->address, sizeof(interface->address));
-        if (interface->has_ip)
+        if (interface->has_tags)
+            refuse(attachments, attachment);
+        else if (interface->has_ip)
             attach(attachments, attachment);
         else
             detach(attachments, attachment);

@@ -16,6 +16,7 @@ struct fd_attachment {
     uint32_t index;
     struct fd_device device;
     int places[2]; /* by enum fd_direction; -1: none */
+    int refused;   /* its packets cannot be taken, and that has been counted */
 };
 
 struct fd_attachments {

@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/if_vlan.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -50,6 +51,26 @@ static int has_ip(const struct rtattr *first, size_t size)
     return !fd_attribute_says(kind, "vrf");
 }
 
+/* "reorder_hdr off" of ip(8): what such a device sends and receives is no IP
+ * frame, though the VLAN is its own. */
+static int has_tags(const struct rtattr *first, size_t size)
+{
+    const struct rtattr *info = fd_attribute(first, size, IFLA_LINKINFO);
+    struct ifla_vlan_flags flags;
+
+    if (info == NULL)
+        return 0;
+    const struct rtattr *kind = fd_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_KIND);
+    const struct rtattr *data = fd_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_DATA);
+    if (data == NULL || !fd_attribute_says(kind, "vlan"))
+        return 0;
+    const struct rtattr *found = fd_attribute(RTA_DATA(data), RTA_PAYLOAD(data), IFLA_VLAN_FLAGS);
+    if (found == NULL || RTA_PAYLOAD(found) < sizeof(flags))
+        return 0;
+    memcpy(&flags, RTA_DATA(found), sizeof(flags));
+    return (flags.flags & VLAN_FLAG_REORDER_HDR) == 0;
+}
+
 static void read_link(struct fd_watch *watch, const struct nlmsghdr *message)
 {
     const struct ifinfomsg *link = NLMSG_DATA(message);
@@ -68,6 +89,7 @@ static void read_link(struct fd_watch *watch, const struct nlmsghdr *message)
     if (address != NULL && RTA_PAYLOAD(address) == sizeof(interface.address))
         memcpy(interface.address, RTA_DATA(address), sizeof(interface.address));
     interface.has_ip = (uint8_t)has_ip(first, size);
+    interface.has_tags = (uint8_t)has_tags(first, size);
     watch->events.interface_changed(watch->events.context, &interface);
 }
 

@@ -17,7 +17,7 @@ struct fd_interface {
     uint16_t type;      /* ARPHRD_ */
     uint8_t address[6]; /* of an Ethernet device */
     uint8_t has_ip;     /* 0: a port of a bridge, bond or switch: its IP packets are seen there */
-    uint8_t padding;
+    uint8_t has_tags;   /* a VLAN device whose frames have the tag in their header */
 };
 
 struct fd_watch_events {

@@ -95,7 +95,7 @@ def vlan_in_band(pair: Pair) -> Iterator[Link]:
 
 
 def vlan_in_header(pair: Pair) -> AbstractContextManager[Link]:
-    """The VLAN device itself shows the tag: its frames have 18 bytes before the packet."""
+    """The VLAN device itself shows the tag, in frames that are no IP frames."""
     return _vlan(pair, "reorder_hdr", "off")
 
 
@@ -173,10 +173,10 @@ def tun(pair: Pair) -> Iterator[Link]:
         assert not thread.is_alive()
 
 
+#: Those whose packets a handle takes.
 LINKS: Final[tuple[MakesLink, ...]] = (
     vlan,
     vlan_in_band,
-    vlan_in_header,
     bridge,
     ipip,
     sit,

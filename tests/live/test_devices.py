@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastdivert as fd
-from tests.live.devices import LINKS, Link, MakesLink, NoSuchDeviceError
+from tests.live.devices import LINKS, Link, MakesLink, NoSuchDeviceError, vlan_in_header
 from tests.live.namespaces import Namespace
 from tests.live.serving import nothing, served
 from tests.live.traffic import PORT, receiver, send_numbers, stream
@@ -121,6 +121,17 @@ def test_streams_over_a_device_are_whole(pair: Pair, make: MakesLink) -> None:
     assert stats["matched"] == stats["delivered"] == stats["sent"]
 
 
+def test_a_device_whose_packets_would_pass_unseen_is_refused_and_told(pair: Pair) -> None:
+    left, _ = pair
+    with left.entered(), fd.open("false") as handle, linked(vlan_in_header, pair) as link:
+        name = f"interface {link.ifindex(0, left)} is a VLAN device"
+        with pytest.raises(fd.FastDivertError, match=f"{name}.*reorder_hdr on"):
+            fd.open("false")
+        assert handle.stats()["attach_failures"] == 1
+        left.ip("link", "set", "dev", "tagged", "type", "vlan", "reorder_hdr", "on")
+        fd.open("false").close()
+
+
 def test_a_device_that_has_gone_is_named_and_the_others_go_on(pair: Pair) -> None:
     left, right = pair
     left.ip("link", "add", "other0", "type", "veth", "peer", "name", "other1", "netns", right.name)
@@ -130,6 +141,7 @@ def test_a_device_that_has_gone_is_named_and_the_others_go_on(pair: Pair) -> Non
     right.ip("link", "set", "other1", "up")
     left.run("ping", "-c", "1", "-w", "10", "10.8.0.2")
     with left.entered(), fd.open(f"udp.DstPort == {PORT}") as handle:
+        interfaces = handle.stats()["interfaces"]
         send_numbers(left, "10.8.0.2", 3)
         batch = handle.recv(timeout=20)
         left.ip("link", "del", "other0")
@@ -140,4 +152,4 @@ def test_a_device_that_has_gone_is_named_and_the_others_go_on(pair: Pair) -> Non
             send_numbers(left, "10.1.0.2", 3)
             put_through(handle, 3)
             assert arrived(sink, 3)[0] == [0, 1, 2]
-        assert handle.stats()["interfaces"] == 2  # lo and wire0
+        assert handle.stats()["interfaces"] == interfaces - 1

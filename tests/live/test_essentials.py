@@ -54,7 +54,7 @@ def test_a_stream_is_whole(programs: Path, pair: Pair, side: int) -> None:
 def test_buffers_longer_than_a_packet_are_seen(programs: Path, alone: Namespace) -> None:
     """All of them make such buffers for IPv6 if they are asked to, newer ones also by themselves
     and for IPv4."""
-    alone.ip("link", "set", "lo", "mtu", "65536", "gso_max_size", "131072")
+    alone.ip("link", "set", "lo", "mtu", "65536", "gso_max_size", "262144")
     for host in ("::1", "127.0.0.1"):
         with Pump(programs, alone, "tcp", length=16384, size=32 << 20) as pump:
             stream(alone, alone, host, MEGABYTES * 4)

@@ -21,7 +21,8 @@ forbidden = int(sys.argv[1])
 if forbidden:
     # seccomp(2): load the number of the call; if it is bpf's, fail with the errno; else allow.
     number = {"x86_64": 321, "aarch64": 280}[__import__("os").uname().machine]
-    rows = ((0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | forbidden), (6, 0, 0, 0x7fff0000))
+    fails, allows = 0x50000 | forbidden, 0x7fff0000
+    rows = ((0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, fails), (6, 0, 0, allows))
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *row) for row in rows))
     program = ctypes.create_string_buffer(struct.pack("HP", len(rows), ctypes.addressof(code)))
     libc = ctypes.CDLL(None)
