@@ -19,6 +19,7 @@ import pytest
 from tests.kernels.facts import facts
 
 DOCTOR = (sys.executable, "-m", "fastdivert", "doctor", "--json")
+OPTIONS = ("-p", "no:cacheprovider", "-vv", "--tb=short", "--durations=20")
 #: Loaded, they make devices that stay. Before the tests look at what they leave.
 TUNNELS = ("modprobe", "-a", "ipip", "sit")
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> int:
     subprocess.run(TUNNELS, check=True, timeout=60)
     found: dict[str, Any] = {"facts": facts(), "doctor": doctor()}
     with contextlib.redirect_stdout(sys.stderr):
-        status = pytest.main(["-p", "no:cacheprovider", "-q", "--tb=short", *arguments], [told])
+        status = pytest.main([*OPTIONS, *arguments], [told])
     found |= {"status": int(status), "tests": told.tests, "locked": locked_doctor()}
     print(json.dumps(found))
     return 0
