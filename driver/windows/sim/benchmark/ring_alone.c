@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ring_alone.h"
 
+#include "../../../core/record.h"
 #include "../../queue.h"
 
 #include <stdio.h>
@@ -65,6 +66,15 @@ void ring_alone_produce(void)
     }
     (void)fd_queue_publish(&queue, &place);
     KeLowerIrql(irql);
+}
+
+void ring_alone_copy(void)
+{
+    static uint64_t at;
+    uint32_t size = fd_record_size(0, captured);
+
+    for (uint32_t i = 0; i < count; i++, at += size)
+        RtlCopyMemory((uint8_t *)byte_memory + (at & (BYTES - 1)), bytes, captured);
 }
 
 void ring_alone_consume(void)

@@ -12,6 +12,8 @@ void ring_alone_end(void);
 /* A batch: a place reserved for each packet, bytes and descriptor copied,
  * published once. */
 void ring_alone_produce(void);
+/* Of all that the copying of the bytes alone, into the same memory. */
+void ring_alone_copy(void);
 /* The process takes it, looks at each packet, and gives it back. */
 void ring_alone_consume(void);
 
