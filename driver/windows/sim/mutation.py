@@ -107,7 +107,12 @@ MUTANTS = [
         "fd_super_size(&super) != 0",
         "segments",
     ),
-    Mutant("inject.c", "!is_of_its_kind(&parsed, way)", "FALSE", "segments"),
+    Mutant(
+        "inject.c",
+        "(way->flags & (FD_FLAG_GSO_TCP | FD_FLAG_GSO_UDP)) == kinds",
+        "kinds != 0xffffffff",
+        "segments",
+    ),
 ]
 
 
