@@ -101,7 +101,7 @@ MUTANTS = [
     Mutant("record.h", "l2_length > FD_L2_MAX ||", "l2_length > 255 ||", *CONSUMER),
     Mutant("record.h", "|| captured > FD_CAPTURED_MAX", "|| captured > UINT32_MAX - 128", *RING),
     Mutant("producer.c", "if (size > ring->byte_size)", "if (size > FD_GUARD_SIZE)", *RING),
-    Mutant("producer.c", "if (waiting >= queue_length)", "if (waiting > queue_length)", *RING),
+    Mutant("producer.c", "waiting >= queue_length)", "waiting > queue_length)", *RING),
     Mutant(
         "producer.c",
         "waiting_bytes + size > queue_size",
