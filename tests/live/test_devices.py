@@ -17,7 +17,7 @@ import pytest
 
 import fastdivert as fd
 from tests.live.devices import LINKS, Link, MakesLink, NoSuchDeviceError, vlan_in_header
-from tests.live.namespaces import Namespace
+from tests.live.namespaces import Namespace, join
 from tests.live.serving import nothing, served
 from tests.live.traffic import PORT, receiver, send_numbers, stream
 
@@ -134,11 +134,7 @@ def test_a_device_whose_packets_would_pass_unseen_is_refused_and_told(pair: Pair
 
 def test_a_device_that_has_gone_is_named_and_the_others_go_on(pair: Pair) -> None:
     left, right = pair
-    left.ip("link", "add", "other0", "type", "veth", "peer", "name", "other1", "netns", right.name)
-    left.ip("addr", "add", "10.8.0.1/24", "dev", "other0")
-    right.ip("addr", "add", "10.8.0.2/24", "dev", "other1")
-    left.ip("link", "set", "other0", "up")
-    right.ip("link", "set", "other1", "up")
+    join(left, "other0", right, "other1", 8)
     left.run("ping", "-c", "1", "-w", "10", "10.8.0.2")
     with left.entered(), fd.open(f"udp.DstPort == {PORT}") as handle:
         interfaces = handle.stats()["interfaces"]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import fastdivert as fd
-from tests.live.namespaces import Namespace
+from tests.live.namespaces import Namespace, join
 from tests.live.traffic import received_numbers, receiver, send_numbers
 
 HOST = "10.1.0.2"
@@ -389,11 +389,7 @@ def test_after_a_kill_in_the_middle_of_traffic_the_rest_arrives(pair: Pair) -> N
 
 def test_an_interface_that_goes_in_the_middle_costs_only_its_own_packets(pair: Pair) -> None:
     left, right = pair
-    left.ip("link", "add", "other0", "type", "veth", "peer", "name", "other1", "netns", right.name)
-    left.ip("addr", "add", "10.8.0.1/24", "dev", "other0")
-    right.ip("addr", "add", "10.8.0.2/24", "dev", "other1")
-    left.ip("link", "set", "other0", "up")
-    right.ip("link", "set", "other1", "up")
+    join(left, "other0", right, "other1", 8)
     with receiver(right, HOST) as sink, receiver(right, "10.8.0.2") as other:
         with opened(left) as handle:
             with serving(handle) as (count,):
