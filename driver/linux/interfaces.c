@@ -65,7 +65,9 @@ static int has_tags(const struct rtattr *first, size_t size)
     if (data == NULL || !fd_attribute_says(kind, "vlan"))
         return 0;
     const struct rtattr *found = fd_attribute(RTA_DATA(data), RTA_PAYLOAD(data), IFLA_VLAN_FLAGS);
-    if (found == NULL || RTA_PAYLOAD(found) < sizeof(flags))
+    if (found == NULL) /* the kernel leaves out flags of which none is set */
+        return 1;
+    if (RTA_PAYLOAD(found) < sizeof(flags))
         return 0;
     memcpy(&flags, RTA_DATA(found), sizeof(flags));
     return (flags.flags & VLAN_FLAG_REORDER_HDR) == 0;
