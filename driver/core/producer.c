@@ -41,11 +41,9 @@ static enum fd_ring_fault read_tails(struct fd_producer *producer)
     return FD_RING_OK;
 }
 
-static inline uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+static inline uint64_t at_least(uint64_t value, uint64_t least)
 {
-    if (value < least)
-        return least;
-    return value > most ? most : value;
+    return value < least ? least : value;
 }
 
 /* What the ring's size and the queue's policy have to say about one record
@@ -82,13 +80,14 @@ enum fd_drop fd_producer_refusal(struct fd_producer *producer, uint32_t l2_lengt
     if (size > ring->byte_size)
         return FD_DROP_OVERSIZE;
 
-    /* The owner may change the policy at any time; we take what is sensible. */
+    /* The owner may change the policy at any time; we take what is sensible. What
+     * exceeds the ring is bounded by the ring. */
     uint32_t queue_length = producer->queue_length != 0 ? producer->queue_length
                                                         : fd_load32(&ring->header->queue_length);
     uint64_t queue_size =
         producer->queue_size != 0 ? producer->queue_size : fd_load64(&ring->header->queue_size);
-    queue_length = (uint32_t)clamp(queue_length, FD_QUEUE_LENGTH_MIN, ring->descriptor_count);
-    queue_size = clamp(queue_size, FD_QUEUE_SIZE_MIN, ring->byte_size);
+    queue_length = (uint32_t)at_least(queue_length, FD_QUEUE_LENGTH_MIN);
+    queue_size = at_least(queue_size, FD_QUEUE_SIZE_MIN);
     enum fd_drop drop = refusal(producer, size, queue_length, queue_size);
     if (drop == FD_DROP_COUNT)
         return drop;

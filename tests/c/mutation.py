@@ -110,12 +110,15 @@ MUTANTS = [
     ),
     Mutant(
         "producer.c",
-        "FD_QUEUE_LENGTH_MIN, ring->descriptor_count)",
-        "FD_QUEUE_LENGTH_MIN, UINT32_MAX)",
+        "(uint32_t)at_least(queue_length, FD_QUEUE_LENGTH_MIN)",
+        "(uint32_t)at_least(queue_length, 0)",
         *RING,
     ),
     Mutant(
-        "producer.c", "FD_QUEUE_SIZE_MIN, ring->byte_size)", "FD_QUEUE_SIZE_MIN, UINT64_MAX)", *RING
+        "producer.c",
+        "at_least(queue_size, FD_QUEUE_SIZE_MIN)",
+        "at_least(queue_size, 0)",
+        *RING,
     ),
     Mutant(
         "producer.c",
